@@ -18,7 +18,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.runtimes import RUNTIMES
-from cmx_bench.models.tensors import convert, tensors_in
+from cmx_bench.models.tensors import attributes_of, convert, tensors_in
 from cmx_bench.units import tally
 
 Forward: TypeAlias = Callable[[], object]
@@ -79,8 +79,8 @@ def _threads_of_process() -> int:
 
 def place(module: nn.Module, setting: Setting) -> nn.Module:
     """`module` on the setting's device, in its precision and layout, in evaluation mode."""
-    layout = memory_format(setting)
-    return convert(module.eval(), setting.device, dtype_of(setting), layout)
+    module.eval()
+    return convert(module, setting.device, dtype_of(setting), memory_format(setting))
 
 
 def dtype_of(setting: Setting) -> torch.dtype:
@@ -242,7 +242,7 @@ def logits_of(output: object) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    named = output if isinstance(output, Mapping) else getattr(output, "__dict__", {})
+    named = output if isinstance(output, Mapping) else attributes_of(output)
     first = output[:1] if isinstance(output, list | tuple) else ()
     for logits in (*(named.get(name) for name in _LOGITS), *first):
         if isinstance(logits, Tensor):

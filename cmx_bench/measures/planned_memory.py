@@ -87,7 +87,8 @@ def planned_peak(
       which CUDA's would widen.
     """
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = convert(build_on_meta(build).eval(), "meta", dtype, layout)
+    model = convert(build_on_meta(build), "meta", dtype, layout)
+    model.eval()
     # Without a gradient asked for, autocast caches nothing, as in inference mode.
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     with fake, torch.no_grad(), unseen.watching(model) as hidden:

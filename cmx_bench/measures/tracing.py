@@ -55,6 +55,8 @@ def _recorded(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def record(
         input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **named: Any
     ) -> Tensor:
+        if input.dim() < weight.dim():  # one image without a batch, of which there is no record
+            return record(input[None], weight, bias, *args, **named)[0]
         given = least | dict(zip(("stride", "padding", *names), args, strict=False)) | named
         if isinstance(given["padding"], str):  # recorded as aten::_convolution_mode
             return convolve(input, weight, bias, *args, **named)

@@ -68,7 +68,8 @@ def prepare(model: Model, setting: Setting) -> Step:
     reduced = torch.float16 if setting.precision == "fp16" else AUTOCAST[setting.kind]
     mixed = setting.precision in ("fp16", "autocast")
     stored = replace(setting, precision="fp32") if mixed else setting
-    module = place(build(model, setting.image_size), stored).train()
+    module = place(build(model, setting.image_size), stored)
+    module.train()
     make_ready(module, setting)
     # One kernel for all parameters; beside a scaler no other AdamW updates without waiting for the
     # GPU. The learning rate is that of timm's benchmark.

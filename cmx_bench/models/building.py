@@ -124,7 +124,8 @@ def build(model: Model, image_size: int) -> nn.Module:
     limits = nullcontext() if model.source == "python" else limiting()
     try:
         with limits, chdir("."):  # a user's code may leave this process in another folder
-            module = BUILDERS[model.source](model, image_size).eval()
+            module = BUILDERS[model.source](model, image_size)
+            module.eval()  # a user's own may give nothing, as many that overwrite train
         if unseen.lazy(module):
             with torch.no_grad():
                 module(torch.zeros(1, 3, image_size, image_size))

@@ -69,6 +69,12 @@ def change_plain(module: nn.Module, change: _Change) -> None:
                 vars(part)[name] = tree_map_only(Tensor, change, value)
 
 
+def held_by(module: nn.Module) -> list[Tensor]:
+    """All tensors of a module: parameters, buffers, and those in plain attributes."""
+    attributes = (vars(part).values() for part in module.modules())
+    return [*module.parameters(), *module.buffers(), *leaves(list(map(list, attributes)))]
+
+
 def _strip(tensor: Tensor) -> Tensor:
     bare = tensor.detach().to("meta")
     if isinstance(tensor, nn.Parameter):
@@ -81,8 +87,17 @@ def tensors_in(output: object) -> Iterator[Tensor]:
     for leaf in tree_leaves(output):
         if isinstance(leaf, Tensor):
             yield leaf
-        elif hasattr(leaf, "__dict__") and not isinstance(leaf, type | nn.Module):
-            yield from tensors_in(list(vars(leaf).values()))
+        else:
+            yield from tensors_in(list(attributes_of(leaf).values()))
+
+
+def attributes_of(value: object) -> dict[str, object]:
+    """The attributes of an object of a user's own class, those in slots too."""
+    if isinstance(value, type | nn.Module):
+        return {}
+    slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
+    named = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return named | getattr(value, "__dict__", {})
 
 
 def leaves(value: object) -> list[Tensor]:

@@ -75,7 +75,8 @@ class Training:
 
     def __post_init__(self) -> None:
         torch.manual_seed(derive(self.seed, "weights"))
-        built = build(self.model, self.image_size).train()
+        built = build(self.model, self.image_size)
+        built.train()
         self.module = convert(built, self.device, None, self._layout)
         self.advance()
         self._call = self._share() if self.part.count > 1 else self.module

@@ -201,8 +201,9 @@ def _top1(lesson: _Lesson, alive: Callable[[], None]) -> float:
         alive: called now and then.
     """
     module, geometry = lesson.training.module, lesson.preprocessing.geometry
+    module.eval()
     predict = predict_with(
-        module.eval(), lesson.training.model, lesson.setting, lesson.preprocessing, lesson.valid
+        module, lesson.training.model, lesson.setting, lesson.preprocessing, lesson.valid
     )
     right = count = 0
     for chunk in lesson.decoded():

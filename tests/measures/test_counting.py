@@ -130,6 +130,8 @@ CONVOLUTION = 6 * 6 * 4 * 27
             lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)),
             CONVOLUTION + 4 * 27 + 4,
         ),
+        (lambda: Parts(lambda x, f: f(x[0]), nn.Conv2d(3, 4, 3, padding="same")), 64 * 4 * 27),
+        (lambda: Parts(lambda x, f: f(x[0, 0]), nn.ConvTranspose1d(8, 4, 3)), 8 * 4 * 8 * 3),
         (lambda: torch.compile(nn.Conv2d(3, 4, 3)), CONVOLUTION),
         (lambda: nn.Sequential(cast(nn.Module, torch.compile(nn.Conv2d(3, 4, 3)))), CONVOLUTION),
         (lambda: Parts(lambda x, f: Output(f(x)), nn.Conv2d(3, 4, 3)), CONVOLUTION),

@@ -38,11 +38,17 @@ class Found:
     logits: Tensor
 
 
+@dataclass(slots=True)
+class Slotted:
+    logits: Tensor
+
+
 @pytest.mark.parametrize(
     "output",
     [
         LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], Pair(LOGITS, OTHER),
         {"aux": OTHER, "logits": LOGITS}, OrderedDict(out=LOGITS, aux=None), Found(LOGITS),
+        Slotted(LOGITS),
     ],
 )  # fmt: skip
 def test_the_logits_of_what_a_model_gives(output: object) -> None:

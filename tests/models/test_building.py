@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from cmx_bench.cell import Model
+from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, RefusedModelError
+from cmx_bench.measures.counting import count
+from cmx_bench.measures.forward import place
 from cmx_bench.models import building
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import ConvMixer
@@ -67,6 +69,22 @@ def test_what_cannot_be_built(wrong: Model, message: str) -> None:
     with pytest.raises(ModelError, match="m: cannot be built: ") as error:
         build(wrong, 224)
     assert message in str(error.value)
+
+
+def test_a_module_whose_own_train_gives_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "freezing.py").write_text(
+        "from torch import nn\n\n"
+        "class Freezing(nn.Conv2d):\n"
+        "    def train(self, mode=True):\n"
+        "        super().train(mode)\n"
+        "        self.requires_grad_(False)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    freezing = model("python", "freezing:Freezing", in_channels=3, out_channels=2, kernel_size=1)
+    assert count(lambda: build(freezing, 8), 8).macs == 3 * 2 * 64
+    assert not place(build(freezing, 8), Setting("s", "cpu", "fp32", "nchw", "none", 1, 8)).training
 
 
 def test_an_exported_program_is_told_with_what_to_return(
