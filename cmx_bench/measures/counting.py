@@ -31,7 +31,7 @@ from cmx_bench.measures.traced import IN_PARTS, RULES, Trace
 from cmx_bench.measures.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
-from cmx_bench.models.tensors import convert, held_by, tensors_in
+from cmx_bench.models.tensors import convert, tensors_in
 
 _Counted = TypeVar("_Counted")
 NO_WORDS: Mapping[str, str] = {}
@@ -191,10 +191,9 @@ def running(
         CountError: an operator is not counted, the model fails, or it has weights that it does not
             show.
     """
-    weights = held_by(model)
     with unseen.watching(model) as hidden:
         try:
-            with dispatched.counting(words, weights, inputs) as ran:
+            with dispatched.counting(words, inputs) as ran:
                 yield ran
         except CountError:
             raise

@@ -96,13 +96,13 @@ class Dispatched:
 
 @contextmanager
 def counting(
-    words: Mapping[str, Word] = NONE, weights: Sequence[Tensor] = (), images: Sequence[Tensor] = ()
+    words: Mapping[str, Word] = NONE, images: Sequence[Tensor] = ()
 ) -> Iterator[Dispatched]:
     """Counts what runs inside, as it runs.
 
     Args:
         words: the user's, by operators.
-        weights: of the model that runs, and the `images` that it is given.
+        images: what the model that runs is given.
 
     Raises:
         CountError: an operator is neither counted nor free, or reads what a tensor holds.
@@ -111,7 +111,7 @@ def counting(
         StayOnMeta(),  # type: ignore[no-untyped-call]
         ModuleTracker() as modules,
         _Called() as called,
-        _Dispatch(modules, called, words, Products(weights, images)) as dispatch,
+        _Dispatch(modules, called, words, Products(images)) as dispatch,
     ):
         yield dispatch.counted
 

@@ -89,13 +89,9 @@ class _Known(NamedTuple):
 class Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
-    def __init__(self, weights: Iterable[Tensor] = (), images: Iterable[Tensor] = ()) -> None:
+    def __init__(self, images: Iterable[Tensor] = ()) -> None:
         self._sums: list[tuple[str, int]] = []  # of products that grow: operators, and their MACs
-        # A tensor keeps its place taken.
-        self._known = {
-            storage_of(tensor): (_Known(weight=True, whole=storage_of(tensor)), tensor)
-            for tensor in weights
-        }
+        self._known: dict[int, tuple[_Known, Tensor]] = {}  # a tensor keeps its place taken
         for image in images:
             known = _Known(feature=True, channels=spans.of(image, [1]), whole=storage_of(image))
             self._known[storage_of(image)] = known, image
@@ -332,8 +328,9 @@ class Products:
         return Product(sums, channels, frozenset([(pair, part)]))
 
     def _of(self, tensor: Tensor) -> _Known:
+        """What is known of a tensor; one that was there before is a weight, or another constant."""
         place = storage_of(tensor)
-        return self._known[place][0] if place in self._known else _Known(whole=place)
+        return self._known[place][0] if place in self._known else _Known(True, whole=place)
 
     def _operand(self, tensor: Tensor) -> Operand:
         known = self._of(tensor)

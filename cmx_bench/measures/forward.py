@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, TypeAlias
@@ -242,7 +242,7 @@ def logits_of(output: object) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    named = output if isinstance(output, Mapping) else attributes_of(output)
+    named = attributes_of(output)
     first = output[:1] if isinstance(output, list | tuple) else ()
     for logits in (*(named.get(name) for name in _LOGITS), *first):
         if isinstance(logits, Tensor):

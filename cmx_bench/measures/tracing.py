@@ -15,6 +15,9 @@ from torch.autograd.function import FunctionCtx
 from torch.jit import ScriptFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from cmx_bench.models.tensors import leaves
 
 
 class RecordConvolutions(TorchFunctionMode):
@@ -29,11 +32,14 @@ class RecordConvolutions(TorchFunctionMode):
 
 
 class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps on the meta device what a model moves to one that it names, and gives
-    ``aten::_convolution`` a shape there, where torch 2.11 lacks it."""
+    """Keeps on the meta device what a model moves to one that it names, moves constants there that
+    its code has made on import, and gives ``aten::_convolution`` a shape there, where torch 2.11
+    lacks it."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
+        if len({tensor.is_meta for tensor in leaves((args, named))}) > 1:
+            args, named = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, named))
         if func is torch.ops.aten._convolution.default:
             return torch.ops.aten.convolution.default(*args[:9])
         if func is torch.ops.aten._to_copy.default and args[0].is_meta:

@@ -62,7 +62,9 @@ def _arguments(model: Model) -> dict[str, Any]:
 def build_python(model: Model, image_size: int) -> nn.Module:
     """What the user's `module:callable` returns."""
     arguments = _arguments(model)
-    built = callables.find(model.target, arguments)(**arguments)
+    with torch.device("cpu"):  # a module's own tensors have values, wherever it builds models
+        make = callables.find(model.target, arguments)
+    built = make(**arguments)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
     # What it spreads over all GPUs would stand in a report as the speed of one.

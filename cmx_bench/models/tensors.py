@@ -7,7 +7,7 @@ of complex ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import torch
@@ -69,12 +69,6 @@ def change_plain(module: nn.Module, change: _Change) -> None:
                 vars(part)[name] = tree_map_only(Tensor, change, value)
 
 
-def held_by(module: nn.Module) -> list[Tensor]:
-    """All tensors of a module: parameters, buffers, and those in plain attributes."""
-    attributes = (vars(part).values() for part in module.modules())
-    return [*module.parameters(), *module.buffers(), *leaves(list(map(list, attributes)))]
-
-
 def _strip(tensor: Tensor) -> Tensor:
     bare = tensor.detach().to("meta")
     if isinstance(tensor, nn.Parameter):
@@ -91,8 +85,11 @@ def tensors_in(output: object) -> Iterator[Tensor]:
             yield from tensors_in(list(attributes_of(leaf).values()))
 
 
-def attributes_of(value: object) -> dict[str, object]:
-    """The attributes of an object of a user's own class, those in slots too."""
+def attributes_of(value: object) -> Mapping[str, object]:
+    """What an object of a user's own class holds by names: as a mapping, or as attributes, those in
+    slots too."""
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, type | nn.Module):
         return {}
     slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]

@@ -56,7 +56,8 @@ def test_variables_that_choose_nothing_are_left_out() -> None:
 
 
 def test_variables_of_other_libraries_and_of_python_are_recorded() -> None:
-    given = {"JE_MALLOC_CONF": "thp:always", "PYTHONMALLOC": "debug", "BLIS_NUM_THREADS": "1"}
+    given = {"JE_MALLOC_CONF": "thp:always", "PYTHONMALLOC": "debug", "BLIS_NUM_THREADS": "1",
+             "PYTHONTRACEMALLOC": "1", "THP_MEM_ALLOC_ENABLE": "1"}  # fmt: skip
     assert environment.variables({**given, "PYTHONPATH": "/a", "PYTHONHASHSEED": "1"}) == given
 
 
