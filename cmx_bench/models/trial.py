@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.compiler import set_stance
 from torch.utils.flop_counter import FlopCounterMode
 
 from cmx_bench.errors import in_a_line
@@ -65,7 +66,8 @@ def _try(
     problem: BaseException | None = None
     output: object = None
     with unseen.watching(module) as hidden, torch.no_grad(), torch.device(device):
-        with FlopCounterMode(display=False) as counter:
+        # What the model compiles by itself would take a minute, for a pass that nobody times.
+        with set_stance("force_eager"), FlopCounterMode(display=False) as counter:
             try:
                 output = module(torch.zeros(shape, dtype=torch.float32))
             except BaseException as error:  # whatever the model's own code raises

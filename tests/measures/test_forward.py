@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, UserDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,7 @@ class Slotted:
     [
         LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], Pair(LOGITS, OTHER),
         {"aux": OTHER, "logits": LOGITS}, OrderedDict(out=LOGITS, aux=None), Found(LOGITS),
-        Slotted(LOGITS),
+        Slotted(LOGITS), UserDict(logits=LOGITS),
     ],
 )  # fmt: skip
 def test_the_logits_of_what_a_model_gives(output: object) -> None:

@@ -12,6 +12,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, RefusedModelError
 from cmx_bench.measures.counting import count
 from cmx_bench.measures.forward import place
+from cmx_bench.measures.planned_memory import planned_peak
 from cmx_bench.models import building
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.convmixer import ConvMixer
@@ -69,6 +70,25 @@ def test_what_cannot_be_built(wrong: Model, message: str) -> None:
     with pytest.raises(ModelError, match="m: cannot be built: ") as error:
         build(wrong, 224)
     assert message in str(error.value)
+
+
+def test_tensors_that_a_module_makes_on_import_have_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "constant.py").write_text(
+        "import torch\nfrom torch import nn\n\n"
+        "MEAN, RATES = torch.ones(3, 1, 1), torch.linspace(0, 0.1, 3)\n\n"
+        "class Shifted(nn.Conv2d):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(3, 2, 1)\n"
+        "        self.rates = [float(rate) for rate in RATES]\n\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x - MEAN)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    shifted = model("python", "constant:Shifted")
+    assert count(lambda: build(shifted, 8), 8).macs == 3 * 2 * 64
+    assert planned_peak(lambda: build(shifted, 8), (1, 3, 8, 8), torch.float32) > 2 * 768
 
 
 def test_a_module_whose_own_train_gives_nothing(

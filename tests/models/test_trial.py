@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -47,6 +49,18 @@ def test_a_model_that_reads_a_value_is_run_with_values() -> None:
 def test_a_model_that_takes_no_single_image_is_run_on_a_batch() -> None:
     tried = trial.run(lambda: Net(fewest=4), 8, batch_size=4)
     assert (tried.macs, tried.error) == (30, "")
+
+
+def test_nothing_is_compiled_for_a_trial() -> None:
+    def refuse(*graph: object) -> Any:
+        raise AssertionError("compiled")
+
+    class Compiling(Net):
+        @torch.compile(backend=refuse)
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images)
+
+    assert trial.run(Compiling, 8).error == ""
 
 
 def test_why_a_model_fails_is_one_line() -> None:
