@@ -93,8 +93,8 @@ class Products:
         self._sums: list[tuple[str, int]] = []  # of products that grow: operators, and their MACs
         self._known: dict[int, tuple[_Known, Tensor]] = {}  # a tensor keeps its place taken
         for image in images:
-            known = _Known(feature=True, channels=spans.of(image, [1]), whole=storage_of(image))
-            self._known[storage_of(image)] = known, image
+            place, channels = storage_of(image), spans.of(image, range(image.dim())[1:2])
+            self._known[place] = _Known(feature=True, channels=channels, whole=place), image
 
     def follow(
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool

@@ -39,12 +39,17 @@ class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if len({tensor.is_meta for tensor in leaves((args, named))}) > 1:
-            args, named = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, named))
+            args, named = tree_map_only(Tensor, _on_meta, (args, named))
         if func is torch.ops.aten._convolution.default:
             return torch.ops.aten.convolution.default(*args[:9])
         if func is torch.ops.aten._to_copy.default and args[0].is_meta:
             named = {**named, "device": None}
         return func(*args, **named)
+
+
+def _on_meta(tensor: Tensor) -> Tensor:
+    """A constant there; lengths of sequences, which are whole numbers, torch wants on the CPU."""
+    return tensor.to("meta") if tensor.is_floating_point() or tensor.is_complex() else tensor
 
 
 def _recorded(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
