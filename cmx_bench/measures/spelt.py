@@ -127,8 +127,9 @@ def meaning(name: str, args: Sequence[Any], named: Mapping[str, Any]) -> str:
     if name == "pow":
         if not isinstance(args[0], Tensor):
             return "exp2"
-        exponent = args[1] if isinstance(args[1], int | float) else 0
-        return {1: "clone", 2: "square", -1: "reciprocal"}.get(exponent, "float_power")
+        known: Mapping[object, str] = {1: "clone", 2: "square", -1: "reciprocal"}
+        number = isinstance(args[1], int | float)
+        return known.get(args[1], "float_power") if number else "float_power"
     if name == "lerp" and isinstance(args[2], Tensor):
         return "addcmul"
     adds = any(value is True for value in args[3:]) or named.get("accumulate")
