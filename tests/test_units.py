@@ -126,6 +126,11 @@ def test_a_budget_is_little_more_than_asked_for(least: float, text: str) -> None
     assert units.seconds(text) >= least
 
 
+def test_a_part_that_is_the_whole_stands_alone() -> None:
+    assert (units.part(4, 10), units.part(10, 10)) == ("4 of 10", "10")
+    assert units.part(1_000, 10_000) == "1,000 of 10,000"
+
+
 def test_a_whole_number_has_no_decimals_where_it_is_exact() -> None:
     assert units.scale(6, "heads") == "6.00 heads"
     assert units.scale(6, "heads", whole=True) == "6 heads"

@@ -70,6 +70,10 @@ EQUIVALENT = {
         "return (time.monotonic() - begin + starting + mine[-1].elapsed < "
         "budget)": "no time by the clock is exactly the budget",
     },
+    "cmx_bench/execute/slots.py": {
+        "return sum(share.order.estimates.get(cell.key, (1.0)) for cell in "
+        "share.left)": "of models without estimates as many belong to each share, either way",
+    },
     "cmx_bench/gate/rule.py": {
         "is_worse = (change.bound(FAIL_LEVEL) >= 0) if is_worse is None else "
         "is_worse": "no bound of measured values is exactly 0",
@@ -93,6 +97,10 @@ EQUIVALENT = {
     ),
     "cmx_bench/results/lines.py": {
         "begin = file.seek((1), os.SEEK_END)": "what is read ends at the file's end still",
+    },
+    "cmx_bench/results/records.py": {
+        'disk.write(folder / "run.json", disk.json_of(dataclasses.asdict(run), '
+        "indent=(2)))": "how far lines are indented says nothing",
     },
     "cmx_bench/results/stats.py": {
         "adjusted, so_far = [(1.0)] * len(values), 0.0": "every place is written over",

@@ -212,6 +212,7 @@ def test_one_seed_takes_its_part_of_the_time(
     [
         ("ccccc", "precision asks for another round"),
         ("cccdd", "disturbed processes are repeated"),
+        ("ccccd", "disturbed processes are repeated"),
         ("", "precision asks for another round"),
     ],
 )

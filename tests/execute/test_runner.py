@@ -56,8 +56,8 @@ def test_what_a_plan_skips_is_recorded_and_never_executed(tiny_plan: Plan, tmp_p
     for _ in range(2):
         found = measure(plan, opened(plan, tmp_path, tmp_path / "out"), executor)
         assert {key for key, _ in executor.seen} == {"mixer/params/r56", "net/params/r56"}
-        why = [record.reason for record in found if record.status == "skipped"]
-        assert why == ["no weights", "no weights"]
+        why = [(each.replicate, each.reason) for each in found if each.status == "skipped"]
+        assert why == [(0, "no weights")] * 2
     assert summarise(records.read_run(tmp_path / "out"), found).progress.missing == 0
 
 
