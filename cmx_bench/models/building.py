@@ -140,6 +140,7 @@ def build(model: Model, image_size: int) -> nn.Module:
         raise kind(f"{model.name}: cannot be built: {problem}") from error
     if reason:
         raise ModelError(f"{model.name}: {reason}")
+    torch.set_default_dtype(torch.float32)  # as what runs it does: see `forward.apply_flags`
     return module
 
 

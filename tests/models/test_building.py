@@ -91,11 +91,12 @@ def test_tensors_that_a_module_makes_on_import_have_values(
     assert planned_peak(lambda: build(shifted, 8), (1, 3, 8, 8), torch.float32) > 2 * 768
 
 
-def test_a_module_whose_own_train_gives_nothing(
+def test_a_module_whose_own_train_gives_nothing_and_that_changes_a_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "freezing.py").write_text(
-        "from torch import nn\n\n"
+        "import torch\nfrom torch import nn\n\n"
+        "torch.set_default_dtype(torch.float64)\n\n"
         "class Freezing(nn.Conv2d):\n"
         "    def train(self, mode=True):\n"
         "        super().train(mode)\n"
@@ -104,6 +105,7 @@ def test_a_module_whose_own_train_gives_nothing(
     monkeypatch.chdir(tmp_path)
     freezing = model("python", "freezing:Freezing", in_channels=3, out_channels=2, kernel_size=1)
     assert count(lambda: build(freezing, 8), 8).macs == 3 * 2 * 64
+    assert torch.get_default_dtype() is torch.float32
     assert not place(build(freezing, 8), Setting("s", "cpu", "fp32", "nchw", "none", 1, 8)).training
 
 
