@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from threading import RLock
@@ -110,12 +111,15 @@ def loading() -> Iterator[None]:
     warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
     yield
     os.dup2(0, 2)
-    sys.excepthook = _hush
+    sys.excepthook = partial(_hush, os.getpid())
 
 
-def _hush(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """No traceback of a server that lost its command, or got no descriptors: the command tells."""
-    if not isinstance(error, OSError | EOFError):
+def _hush(
+    server: int, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints no traceback of a server that got no descriptors, or what no command sends: the
+    command tells of it."""
+    if os.getpid() != server:
         sys.__excepthook__(kind, error, trace)
 
 

@@ -73,6 +73,19 @@ def test_a_temporary_folder_that_was_removed_is_named(short: Path) -> None:
     assert ended.stderr == ""
 
 
+def test_a_server_that_dies_shows_no_traceback() -> None:
+    """A model wrote into the pipe that tells it of the end of its command."""
+    code = (
+        "import os; from cmx_bench.worker import forking, local\n"
+        "server = local.call('os:getppid')\n"
+        "os.write(forking.forkserver._forkserver._forkserver_alive_fd, b'x')\n"
+        "assert forking.has_ended(server)\n"
+        "assert local.call('os:getppid') != server\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A temporary folder whose path has room for that of a socket."""
