@@ -78,9 +78,19 @@ def _keep(new: Path) -> bool:
 
 def variables() -> Mapping[str, str]:
     """The environment of servers, which share this command's folder; torch makes its own as soon
-    as it is loaded."""
-    inductor = os.environ.get(compiled.INDUCTOR, str(folder() / "inductor"))
-    return {_GIVEN: str(folder()), compiled.INDUCTOR: inductor}
+    as it is loaded.
+
+    Raises:
+        CmxError: the user names one that cannot be made.
+    """
+    given = os.environ.get(compiled.INDUCTOR)
+    if given:
+        try:
+            Path(given).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CmxError(f"{compiled.INDUCTOR}={given}: cannot be made: {error.strerror}; set it "
+                           f"to a folder that can, or leave it out") from None  # fmt: skip
+    return {_GIVEN: str(folder()), compiled.INDUCTOR: given or str(folder() / "inductor")}
 
 
 def _lock(path: Path) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.errors import CmxError
+from cmx_bench.measures import compiled
 from cmx_bench.worker import scratch
 
 MADE = "from cmx_bench.worker import scratch; print(scratch.folder(), flush=True); "
@@ -89,3 +90,17 @@ def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(CmxError, match=r"TMPDIR: \S+ is longer than 50 bytes, and /tmp"):
         make()
+
+
+def test_a_folder_of_the_users_for_compiled_code_that_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """torch makes it while it is loaded, and would end every process with a traceback."""
+    monkeypatch.setenv(compiled.INDUCTOR, "/proc/nowhere")
+    with pytest.raises(CmxError, match="TORCHINDUCTOR_CACHE_DIR=/proc/nowhere: cannot be made: No"):
+        scratch.variables()
+    monkeypatch.setenv(compiled.INDUCTOR, str(tmp_path / "new"))
+    assert scratch.variables()[compiled.INDUCTOR] == str(tmp_path / "new")
+    assert (tmp_path / "new").is_dir()
+    monkeypatch.setenv(compiled.INDUCTOR, "")
+    assert scratch.variables()[compiled.INDUCTOR] == str(scratch.folder() / "inductor")
