@@ -14,8 +14,9 @@ import typer
 
 from cmx_bench.cli.telling import note
 
-# Schedulers send SIGUSR1 and SIGUSR2 as a warning: without a handler they end a process at once.
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2")
+# Schedulers send SIGUSR1 and SIGUSR2 as a warning, an alarm clock SIGALRM: without a handler they
+# end a process at once.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 _SIGNALS = [number for number in signal.Signals if number.name in _NAMES]
 _PATIENCE = 2  # signals after the first
 _later: list[int] = []  # the signals that came while things were put away
@@ -112,7 +113,7 @@ def briefly(seconds: float) -> Iterator[None]:
     if _later:
         raise Ended(_later[0])
     _install(_end, _SIGNALS)
-    signal.signal(signal.SIGALRM, _end)
+    signal.signal(signal.SIGALRM, _end)  # ignored or not
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

@@ -20,13 +20,11 @@ from cmx_bench.cli.ending import Ended
 def handlers() -> Iterator[None]:
     """Every handler is afterwards what it was before."""
     before = {number: signal.getsignal(number) for number in ending._SIGNALS}
-    alarm = signal.getsignal(signal.SIGALRM)
     for number in ending._SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    signal.signal(signal.SIGALRM, alarm)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +34,7 @@ def handlers() -> Iterator[None]:
         (signal.SIGTERM, "ended by SIGTERM", 143),
         (signal.SIGHUP, "ended by SIGHUP", 129),
         (signal.SIGUSR1, "ended by SIGUSR1", 138),
+        (signal.SIGALRM, "ended by SIGALRM", 142),
     ],
 )
 def test_a_signal_ends_with_a_shells_exit_code(number: int, text: str, code: int) -> None:
