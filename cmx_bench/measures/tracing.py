@@ -163,7 +163,7 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "it calls flex_attention or other compiled code, which is not counted; use "
     "scaled_dot_product_attention, or leave torch.compile out": ("FlexAttention", "fullgraph=True"),
     "it computes with nested tensors, which have no shape to count by; pad them": (
-        "NestedInt", "shape_env must not be None"
+        "NestedInt", "shape_env must not be None", "aten::dim does not exist"
     ),
     "it reads a value while it runs, and it is counted by shapes, which have none": (
         "meta tensor",

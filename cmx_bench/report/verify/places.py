@@ -55,17 +55,34 @@ def of_page(text: str) -> Places:
         name = table.find("caption").get("id", "").removesuffix("-caption")
         tables[f"table {name}, "] = list(_rows(table))
     drawings = {}
-    for svg in page.iterfind(".//figure//svg"):
-        name = next(svg.iterancestors("figure")).get("id", "").removeprefix("figure-")
-        drawings[name] = etree.tostring(svg, encoding="unicode")
+    for figure, svg in list(_drawings(page)):
+        drawings[figure.get("id", "").removeprefix("figure-")] = _text_of(svg)
         svg.clear()
-    lines = etree.tostring(page, encoding="unicode").splitlines()
-    return Places(tables, drawings, tuple(lines))
+    return Places(tables, drawings, tuple(_text_of(page).splitlines()))
+
+
+def _drawings(page: HtmlElement) -> Iterator[tuple[HtmlElement, HtmlElement]]:
+    """Each drawing in a figure, with its figure, in one walk: a path such as `.//figure//svg` takes
+    minutes where figures are nested ten thousand deep, which libxml2 allows before 2.13."""
+    figures: list[HtmlElement] = []
+    walk = etree.iterwalk(page, events=("start", "end"), tag=("figure", "svg"))
+    for event, element in walk:
+        if element.tag == "figure" and event == "start":
+            figures.append(element)
+        elif element.tag == "figure":
+            figures.pop()
+        elif event == "start" and figures:
+            yield figures[-1], element
+            walk.skip_subtree()
+
+
+def _text_of(element: HtmlElement) -> str:
+    return etree.tostring(element, encoding="unicode")
 
 
 def _rows(table: HtmlElement) -> Iterator[list[str]]:
     """A table's rows, each entry followed by what only shows on demand; leaves its body empty."""
-    names = [column.get("data-column", "") for column in table.iter("col")]
+    names = [column.get("data-column", "") for column in table.iterfind("colgroup/col")]
     yield [text for name in names for text in (name, *(f"{name}, {a}" for a in _HIDDEN.values()))]
     for body in table.iterfind("tbody"):
         for row in body.iterchildren("tr"):
