@@ -77,7 +77,8 @@ def _drawings(page: HtmlElement) -> Iterator[tuple[HtmlElement, HtmlElement]]:
 
 
 def _text_of(element: HtmlElement) -> str:
-    return etree.tostring(element, encoding="unicode")
+    text: str = etree.tostring(element, encoding="unicode")
+    return text
 
 
 def _rows(table: HtmlElement) -> Iterator[list[str]]:
