@@ -25,7 +25,7 @@ class Listed:
 
     `machine` are the facts that tell machines apart, `failed` the keys of cells that failed, of
     `cells` that were planned and `measured` that were. `disturbed` counts values that rest on
-    disturbed processes.
+    disturbed processes. `in_history` are neither quick runs nor single replicates.
     """
 
     __pydantic_config__ = STRICT
@@ -46,6 +46,7 @@ class Listed:
     measured: NotNegative
     failed: tuple[str, ...]
     disturbed: NotNegative
+    in_history: bool = True
 
     def past(self, machine: str, folder: Path) -> PastRun:
         """The same as histories name it; `folder` has its page, `machine` is its machine's name."""
@@ -77,4 +78,5 @@ def list_run(report: Report) -> Listed:
         measured=report.progress.ok,
         failed=tuple(dict.fromkeys(failure.cell for failure in report.failures)),
         disturbed=sum(result.disturbed for result in report.results.values()),
+        in_history=not run.quick and run.replicate is None,
     )

@@ -19,7 +19,7 @@ from cmx_bench.results.runfolder import write_rendered
 from cmx_bench.results.validation import STRICT, DamageError, decode
 from cmx_bench.spec import disk
 
-SCHEMA = 1
+SCHEMA = 2
 _NOTE = "made-of.json"
 _UNFINISHED = ""  # what no part was made of
 

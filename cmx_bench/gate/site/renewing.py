@@ -175,7 +175,7 @@ def _group_measured_again(runs: Mapping[str, Listed]) -> dict[str, list[str]]:
     """The whole runs of each suite that one machine measured more than once."""
     suites: dict[str, list[str]] = {}
     for part in sorted(runs):
-        if not runs[part].quick:
+        if runs[part].in_history:
             suites.setdefault(runs[part].suite, []).append(part)
     return {
         suite: parts

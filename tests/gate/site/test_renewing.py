@@ -17,6 +17,7 @@ from cmx_bench.gate.site import renewing
 from cmx_bench.results import embedded
 from cmx_bench.results.nouns import Report
 
+from ...report.synthetic import make_records, write_folder
 from .conftest import ODD, Renew, rendered, small_run
 
 
@@ -232,3 +233,15 @@ def test_no_link_in_the_site_is_followed(renew: Renew, out: Path, tmp_path: Path
     with pytest.raises(CmxError, match=r"public/runs: is a link, and none is followed here"):
         renew()
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_single_replicates_have_pages_and_no_history(folder: Path, out: Path, renew: Renew) -> None:
+    shutil.rmtree(folder / "ci")
+    for number in range(2):
+        place = folder / f"parts/{number}"
+        run = small_run(place, number + 1, 1.0, suite="ci", replicate=number)
+        own = [each for each in make_records(run) if each.replicate == number]
+        write_folder(place, run, own)
+    assert renew().left_out == ()
+    assert (out / "runs/parts/1/report.html").exists()
+    assert not (out / "history").exists()
