@@ -112,7 +112,9 @@ class ChangePoint:
     @property
     def size(self) -> float:
         """How large it is, for sorting: from or to nothing is largest."""
-        return math.inf if self.slowdown is None else abs(math.log1p(self.slowdown))
+        if self.slowdown is None:
+            return math.inf
+        return abs(math.log(self.after) - math.log(self.before))
 
     @property
     def words(self) -> str:

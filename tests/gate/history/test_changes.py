@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -48,6 +49,12 @@ def test_every_difference_of_an_exact_metric_is_a_change() -> None:
     assert (more.before, more.after, more.words, more.tone) == (100, 101, "1.0 % higher", "bad")
     assert (none.slowdown, none.words, none.tone) == (None, "101 → 0", "good")
     assert none.size > more.size
+
+
+def test_a_change_to_next_to_nothing_has_a_size() -> None:
+    [change] = changes(series([1e92] * 6 + [100.0] * 6, metric="peak_memory"))
+    assert change.slowdown == -1.0
+    assert change.size == pytest.approx(math.log(1e90))
 
 
 def test_levels_are_the_typical_values_between_changes() -> None:
