@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -25,10 +25,12 @@ _Value = TypeVar("_Value")
 
 
 def _moment(text: str) -> str:
-    """A time that is the same on every machine, whatever its time zone is."""
-    with suppress(ValueError):
-        if datetime.fromisoformat(text).tzinfo is not None:
-            return text
+    """A time that is the same on every machine, in UTC: as text, the earlier one comes first."""
+    with suppress(ValueError, OverflowError):
+        given = datetime.fromisoformat(text)
+        if given.tzinfo is not None:
+            utc = given.astimezone(UTC).isoformat()
+            return text if text.startswith(utc[:19]) and text.endswith("+00:00") else utc
     raise ValueError(f"expected a time such as 2026-01-31T12:00:00+00:00, got {show(text)}")
 
 

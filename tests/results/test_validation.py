@@ -336,3 +336,13 @@ def test_much_that_is_wrong_is_refused_at_once(
 ) -> None:
     """Each mistake would be an error of pydantic's, of a kilobyte."""
     assert message in refusals(tmp_path)("run", json.dumps(plain("run") | change))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-01-02T03:30:00+09:00", "2026-01-01T18:30:00Z", "2026-01-01 18:30+00:00",
+     "2026-01-01T18:30:00+00:00"],
+)  # fmt: skip
+def test_a_time_of_any_zone_is_read_as_utc(tmp_path: Path, text: str) -> None:
+    records.write_run(tmp_path, replace(RUN, created=text))
+    assert records.read_run(tmp_path).created == "2026-01-01T18:30:00+00:00"
