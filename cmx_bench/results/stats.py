@@ -61,6 +61,8 @@ def of_medians(medians: Sequence[float], level: float = 0.95) -> Estimate:
         raise ValueError("an estimate needs at least one process")
     if len(medians) == 1:
         return Estimate(medians[0], None, None, 1)
+    if min(medians) == max(medians):  # what a logarithm would lose the last digits of
+        return Estimate(medians[0], medians[0], medians[0], len(medians))
     if min(medians) <= 0:
         return _student(medians, level)
     plain = _student([math.log(median) for median in medians], level)

@@ -34,6 +34,10 @@ def test_processes_that_are_worlds_apart_give_no_interval() -> None:
     assert stats.ratio([1.0, 1e200], [1.0, 1.0]).high is None
 
 
+def test_processes_that_agree_give_their_value_to_its_last_digit() -> None:
+    assert stats.of_medians([5.0] * 5) == stats.Estimate(5.0, 5.0, 5.0, 5)
+
+
 def test_zero_has_no_logarithm() -> None:
     got = stats.estimate([[0.0], [2.0]])
     assert got.value == 1.0

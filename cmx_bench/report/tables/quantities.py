@@ -95,7 +95,7 @@ def _look_up(value: Value, report: Report, setting: Setting) -> _Product | Span:
         raise UnknownError(f"{name} failed: {result.reason}")
     if result.about.exact:
         return _Product(result.value)
-    if result.n > 1 and _has_logarithm(result):
+    if result.low != result.high and result.n > 1 and _has_logarithm(result):
         return _Product(1.0, {(value.metric, value.model): (result, 1)})
     if result.low is None or result.high is None:
         raise UnknownError(f"{name} comes from one process and has no interval")

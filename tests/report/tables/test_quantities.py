@@ -139,3 +139,11 @@ def test_a_quotient_of_results_needs_several_processes_of_each() -> None:
     assert quantities.quotient(single, several) is None
     ratio = quantities.quotient(several, several)
     assert ratio is not None and ratio.value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("value", [5.0, 3 * 2**20 + 7.0])
+def test_what_all_processes_agree_on_is_that_number_to_its_last_digit(value: float) -> None:
+    alike = throughputs(a=[value] * 5, b=[2 * value] * 5)
+    assert span(f"throughput({A})", alike) == Span(value, value, value)
+    assert span(f"throughput({B}) / throughput({A})", alike) == Span(2.0, 2.0, 2.0)
+    assert span(f"throughput({B}) - 2 * throughput({A})", alike) == Span(0.0, 0.0, 0.0)
