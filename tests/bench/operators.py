@@ -33,7 +33,7 @@ WORKS = re.compile(
     mv$|tensordot|vdot|linalg\.(?!cross|diagonal|norm|vander|vector_norm)|norm\.nuc|
     nn\.functional\.(bilinear|conv|cosine_sim|embedding_bag|linear|multi_head|scaled_dot)|
     fft\.(?!fftshift|ifftshift)|stft|istft|
-    cdist|cholesky|geqrf|logdet|lu|matrix_exp|nn\.functional\.pdist|ormqr|pca_lowrank|pinverse|
+    c?dist$|cholesky|geqrf|logdet|lu|matrix_exp|nn\.functional\.pdist|ormqr|pca_lowrank|pinverse|
     qr|svd|triangular_solve|sparse|torch\._scaled_mm|torch\.ops\.aten\._scaled_dot|
     torch\.ops\.aten\._flash|torch\.ops\.aten\._efficient
     """,
