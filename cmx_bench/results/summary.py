@@ -165,7 +165,7 @@ def _cells(known: DataFrame) -> Iterator[dict[str, Any]]:
     ).reset_index()  # fmt: skip
     for row in cells.itertuples(index=False, name=None):
         cell = dict(zip(map(str, cells.columns), row, strict=True))
-        missing = {name: None for name in ("wanted", "launching") if math.isnan(cell[name])}
+        missing = {name: None for name in ("wanted", "launching") if pd.isna(cell[name])}
         yield cell | missing
 
 

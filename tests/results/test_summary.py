@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import pytest
+from pandas import DataFrame
 
 from cmx_bench.results import frame, stats, summary
 from cmx_bench.results.executions import executions
@@ -142,3 +144,13 @@ def test_a_run_may_have_more_models_than_a_byte_counts() -> None:
     rows = summary.results(frame.samples({"run": (run, tries)}))
     assert [row.model for row in rows] == [model.name for model in models]
     assert {row.n for row in rows} == {3}
+
+
+@pytest.mark.parametrize("of_pandas", [DataFrame.convert_dtypes, lambda df: df.astype(object)])
+def test_columns_of_other_types_give_the_same_values(
+    of_pandas: Callable[[DataFrame], DataFrame],
+) -> None:
+    run = make_run(PAPER[:2])
+    samples = frame.samples({"mine": (run, executions(run, make_records(run)))})
+    values = summary.summary(of_pandas(samples))["value"]
+    assert list(values) == list(summary.summary(samples)["value"])
