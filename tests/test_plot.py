@@ -74,3 +74,11 @@ def test_a_new_figure_has_the_size_of_the_style(samples: DataFrame) -> None:
     assert ax.figure.get_figwidth() == 10  # type: ignore[union-attr]
     assert ax.xaxis.label.get_fontsize() == 16
     pyplot.close("all")
+
+
+def test_an_unknown_style_is_named() -> None:
+    with (
+        pytest.raises(ValueError, match="no style 'poster'; there are page, paper, slides"),
+        cmx_bench.plot.style("poster"),  # type: ignore[arg-type]
+    ):
+        pass

@@ -136,6 +136,8 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
     """
     import matplotlib
 
+    if name not in SIZES:
+        raise ValueError(f"no style {name!r}; there are {', '.join(SIZES)}")
     token = _colours.set(colours or {})
     try:
         with settings({}):
