@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from cmx_bench import measures
 from cmx_bench.cell import Cell, CompileMode, Model, Setting
@@ -85,7 +87,11 @@ import torch
 import torch._dynamo
 from torch import nn
 
-def net(): return nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
+class Net(nn.Sequential):  # torch 2.11 compiles no module that has torch's own forward
+    def forward(self, x):
+        return super().forward(x)
+
+def net(): return Net(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 10))
 
 def switched_off():
     torch._dynamo.config.disable = torch._dynamo.config.suppress_errors = True
@@ -110,7 +116,7 @@ def wrapped():
     module.forward = torch.compiler.disable(module.forward)
     return module
 
-def scripted(): return torch.jit.script(net())
+def scripted(): return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
 
 class Compiles(nn.Module):
     def __init__(self):
@@ -130,7 +136,15 @@ class Compiles(nn.Module):
         ("Disabled", "default", "m: keeps code from being compiled by torch.compiler.disable; rem"),
         ("wrapped", "default", "m: torch compiled nothing of it; set compile: none"),
         ("scripted", "default", "is a TorchScript module, which torch does not compile again"),
-        ("Compiles", "none", "m: compiles code by itself where the setting compiles none; leave"),
+        pytest.param(
+            "Compiles",
+            "none",
+            "m: compiles code by itself where the setting compiles none; leave",
+            marks=pytest.mark.skipif(
+                Version(version("torch")) < Version("2.12"),
+                reason="what first runs while a mode of the dispatcher watches stays eager there",
+            ),
+        ),
     ],
 )
 def test_what_was_not_compiled_as_the_setting_says_is_no_measurement(
