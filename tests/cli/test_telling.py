@@ -141,8 +141,11 @@ def test_closed_streams(tmp_path: Path) -> None:
     assert subprocess.run(["sh", "-c", line, script], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("command", ["-m cmx_bench", "-c 'from cmx_bench import cli; cli.main()'"])
+@pytest.mark.parametrize("command", ["-m cmx_bench", "../cmx-bench"])
 def test_a_working_folder_that_has_gone(tmp_path: Path, command: str) -> None:
+    script = tmp_path / "cmx-bench"
+    script.write_text("from cmx_bench.__main__ import main\n\nmain()\n")
+    command = command.replace("..", str(tmp_path))
     line = f'mkdir gone; cd gone; rmdir ../gone; exec "{sys.executable}" {command} list suites'
     ended = subprocess.run(
         line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False,
