@@ -81,16 +81,23 @@ def significant(value: float, digits: int = 3) -> str:
 def fix(value: float, decimals: int, *ends: float) -> str:
     """`value` with so many decimals, and more where it would read as one of `ends` without being
     it: `99.998` for 100 and one decimal."""
-    while value not in ends and float(f"{value:.{decimals}f}") in ends:
-        decimals += 1
+    if not any(_are_equal(value, end) for end in ends):
+        while float(f"{value:.{decimals}f}") in ends:
+            decimals += 1
     return f"{value:.{decimals}f}"
 
 
 def digits_apart(value: float, other: float, digits: int) -> int:
     """So many significant digits, or as many more as `value` needs to read unlike `other`."""
-    while value != other and round_to(value, digits) == round_to(other, digits):
-        digits += 1
+    if not _are_equal(value, other):
+        while round_to(value, digits) == round_to(other, digits):
+            digits += 1
     return digits
+
+
+def _are_equal(value: float, other: float) -> bool:
+    """Whether two numbers differ by no more than arithmetic loses: 1.0000000000000002 is 1."""
+    return math.isclose(value, other, rel_tol=1e-12, abs_tol=1e-12)
 
 
 def percent(share: float, digits: int = 2) -> str:

@@ -323,6 +323,8 @@ def test_only_no_difference_is_zero_percent(share: float, text: str) -> None:
         (0.002, (0.0,), "0.002"),
         (0.0, (0.0,), "0.0"),
         (99.998, (), "100.0"),
+        (99.99999999999999, (0.0, 100.0), "100.0"),
+        (5e-324, (0.0,), "0.0"),
     ],
 )
 def test_a_number_reads_as_an_end_only_where_it_is_one(
@@ -359,7 +361,7 @@ def test_a_count_in_thousands_is_exact(text: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("share", "text"),
     [(1.0, "100"), (0.9996, "99.96"), (2399 / 2400, "99.96"), (0.5, "50.0"), (0.0, "0"),
-     (1e-5, "0.00100")],
+     (1e-5, "0.00100"), (1.0000000000000002, "100"), (1 - 1e-10, "99.99999999")],
 )  # fmt: skip
 def test_only_a_whole_reads_as_a_hundred(share: float, text: str) -> None:
     assert units.hundredths(share, 3) == text
