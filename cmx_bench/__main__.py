@@ -1,5 +1,6 @@
 """`cmx-bench`, and `python -m cmx_bench`."""
 
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -26,8 +27,10 @@ def main() -> None:
         limits.refuse_narrow()
         from cmx_bench.cli import main as run
     except Exception as error:
+        line = f"cmx-bench: cannot be loaded: {' '.join(str(error).split())}\n"
         with suppress(OSError, AttributeError):  # stderr is full, or closed
-            sys.stderr.write(f"cmx-bench: cannot be loaded: {' '.join(str(error).split())}\n")
+            # Not by its buffer: what is left in that when Python ends makes its exit code 120.
+            os.write(sys.stderr.fileno(), line.encode(errors="replace"))
         sys.exit(2)
     run()
 

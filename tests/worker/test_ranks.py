@@ -24,9 +24,10 @@ DONE = Trained({"top1": 0.5}, "", {})
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What hangs is seen after half a second."""
+    """What hangs is seen after half a second; one of a few that share a core does not."""
     monkeypatch.setattr(ranks, "_LOOK", 0.05)
     monkeypatch.setattr(ranks, "_PATIENCE", 10)
+    monkeypatch.setattr(ranks, "_IDLE", 0.05 * ranks._IDLE)
 
 
 def led(work: ranks.RankWork, count: int = 2) -> Trained:
@@ -158,6 +159,6 @@ def test_a_rank_may_idle_for_longer_where_looks_are_far_apart(
 ) -> None:
     process = psutil.Process()
     rank = ranks._Rank(Part(0, 1), Child(multiprocessing.Process(), Pipe()[0]), process)
-    monkeypatch.setattr(ranks, "_cpu_seconds", lambda process: 0.05)  # two and a half times idle
+    monkeypatch.setattr(ranks, "_cpu_seconds", lambda process: 2.5 * ranks._IDLE)
     ranks._look(rank, 0, looks)
     assert rank.still == still
