@@ -159,6 +159,7 @@ def test_a_rank_may_idle_for_longer_where_looks_are_far_apart(
 ) -> None:
     process = psutil.Process()
     rank = ranks._Rank(Part(0, 1), Child(multiprocessing.Process(), Pipe()[0]), process)
+    monkeypatch.setattr(psutil.Process, "children", lambda process, recursive: [])
     monkeypatch.setattr(ranks, "_cpu_seconds", lambda process: 2.5 * ranks._IDLE)
     ranks._look(rank, 0, looks)
     assert rank.still == still
