@@ -20,7 +20,8 @@ def locate(named: str, folder: Path, trusted: bool, instead: str = "") -> Path:
     """
     path = folder / named
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        resolved = path.resolve()  # since Python 3.13 a link still, where links are a ring
+        inside = resolved.is_relative_to(folder.resolve()) and not resolved.is_symlink()
     except (OSError, RuntimeError, ValueError):  # links in a ring, a null byte
         inside = False
     if inside or trusted:
