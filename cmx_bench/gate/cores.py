@@ -37,7 +37,7 @@ def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> PairCo
     if threads is None or threads >= len(free):
         return PairCores(None)
     by_core = whole_cores(free, system)
-    whole = [] if "" in by_core else [one for one, *_ in by_core.values()]
+    whole = [] if "" in by_core else [threads[0] for threads in by_core.values()]
     if setting.kind == "cuda" or len(whole) < 2 * threads:
         return PairCores(rng.sample(free, threads))
     cores = rng.sample(whole, 2 * threads)

@@ -46,7 +46,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
 
 
 def refuse_folder(folder: Path | None) -> None:
-    """Refuses a folder that cannot be that of new pairs; None stands for one in `reports`.
+    """Refuses a folder in which no new pairs can be kept; without one, `reports` is tried.
 
     Raises:
         RecordsError: it holds pairs already, or cannot be there.

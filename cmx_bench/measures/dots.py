@@ -154,7 +154,9 @@ class Products:
         products = self._entering(name, tensors, out)
         if name in spelt.ADD_TWO or name in spelt.ADD_A_PRODUCT:
             left, *others = [product.terms for product in products] or [NONE.terms]
-            return any(spans.are_parts(one, two) for more in others for one in left for two in more)
+            return any(
+                spans.are_parts(term, other) for terms in others for term in left for other in terms
+            )
         if name in _ADD_EXPONENTIALS:
             whole = [self._of(tensor).power or NONE for tensor in tensors]
         elif name in spelt.ADD_UP - spelt.SPREADS:

@@ -108,6 +108,7 @@ def are_parts(one: Term, two: Term) -> bool:
 
 
 def is_number(tensor: Tensor) -> bool:
+    """Whether its elements are real or complex numbers, and no indices or truth values."""
     return tensor.is_floating_point() or tensor.is_complex()
 
 
@@ -117,4 +118,5 @@ def part(tensor: Tensor) -> tuple[int, int]:
 
 
 def is_same(left: Tensor, right: Tensor) -> bool:
+    """Whether two tensors are the same elements in the same order."""
     return part(left) == part(right) and left.stride() == right.stride()

@@ -87,15 +87,12 @@ MEANS = frozenset(
     adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
     """.split()  # noqa: SIM905
 )
-ADD_UP = (
-    _SQUARE_AND_ADD_UP
-    | MEANS
-    | frozenset(
-        """
+ADD_UP = _SQUARE_AND_ADD_UP.union(
+    MEANS,
+    """
     sum nansum cumsum var std var_mean std_mean trace col2im scatter_add scatter_reduce index_add
     index_reduce segment_reduce sum_to_size
-    """.split()  # noqa: SIM905
-    )
+    """.split(),  # noqa: SIM905
 )
 # They reduce by anything but additions.
 _REDUCE = frozenset(

@@ -281,7 +281,7 @@ def show(title: str, quiet: selftest.Rates, loud: selftest.Rates, per_pair: floa
 def slowed(
     measure: Callable[..., Pair], layers: Mapping[str, int], cell: Cell, *others: Any
 ) -> Pair:
-    """A pair whose head has so many more layers, by the name of its model."""
+    """Measures a pair; the name of its model says how many layers more its head has."""
     return measure(cell, *others, layers.get(cell.model.name, 0))
 
 
