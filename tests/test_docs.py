@@ -13,8 +13,21 @@ from cmx_bench.report.findings import findings
 from cmx_bench.report.tables import fairness, tables
 from cmx_bench.spec import recipe, suite
 
-DOCS = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+from .conftest import Cli
+
+ROOT = Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
+# Commands that measure no time, and what a page says they print.
+QUOTED = dict(
+    found
+    for text in TEXTS.values()
+    for found in re.findall(
+        r"^\$ python -m cmx_bench ((?:run mine|plan bad|match|list).*)\n((?:(?!```).*\n)+)",
+        text,
+        re.MULTILINE,
+    )
+)
 
 
 def yaml_in(name: str) -> list[str]:
@@ -84,6 +97,36 @@ def test_the_table_of_runtimes_is_that_of_its_run() -> None:
     assert "\n".join(lines) in TEXTS["runtimes.md"]
     for finding in findings(run, tables(run)).items:
         assert finding.text in " ".join(TEXTS["runtimes.md"].split())
+
+
+@pytest.mark.parametrize("command", QUOTED)
+def test_commands_print_what_is_quoted(command: str, cmx: Cli, tmp_path: Path) -> None:
+    """Each line begins one that is printed, up to an ellipsis; columns may be left out."""
+    (tmp_path / "mine.yaml").write_text(yaml_in("suites.md")[0], encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text(
+        "name: bad\nmodels: [resnet18, {name: small, convmixr: {dim: 8}}]\n", encoding="utf-8"
+    )
+    _, out, err = cmx(*command.split())
+    printed = [" ".join(line.split()) for line in (out + err).splitlines()]
+    for line in QUOTED[command].splitlines():
+        shown, _, _ = " ".join(line.split()).partition("…")
+        assert any(there.startswith(shown) for there in printed), line
+
+
+@pytest.mark.parametrize("page", ["comparing.md", "reading.md"])
+def test_rows_and_findings_are_those_of_the_example(page: str, cmx: Cli) -> None:
+    found = re.search(r"^python -m cmx_bench (report (?:.+\\\n)*.+?) --", TEXTS[page], re.MULTILINE)
+    assert found is not None
+    runs = [str(ROOT / run) for run in re.findall(r"reports/\S+", found[1])]
+    code, markdown, _ = cmx("report", *runs, "--format", "md")
+    assert code == 0
+    plain = re.sub(r"<br><sub>(±.+?)</sub>", r" (\1)", re.sub(r"<sup>(.)</sup>", r"\1", markdown))
+    rows = re.findall(r"^\| (?:ConvMixer|ResNet).+\|$", TEXTS[page], re.MULTILINE)
+    assert len(rows) == 2
+    for entry in (entry for row in rows for entry in row.strip("| ").split(" | ")):
+        assert entry in plain, entry
+    for against in re.findall(r"^Against .+?(?=^Beware)", TEXTS[page], re.MULTILINE | re.DOTALL):
+        assert " ".join(against.split()) in plain
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

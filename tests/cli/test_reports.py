@@ -9,8 +9,7 @@ from pathlib import Path
 from ..conftest import TINY, Cli
 
 
-def test_report_in_one_format(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
-    cmx("run", write_suite(TINY), "--out", "out", "--only", "*/params/*")
+def test_report_in_one_format(cmx: Cli, rendered: Path) -> None:
     code, out, _ = cmx("report", "out", "--format", "csv")
     assert code == 0
     assert out == Path("out/results.csv").read_text()
