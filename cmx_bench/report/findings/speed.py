@@ -150,17 +150,17 @@ def _least_memory(view: View) -> str:
 
 def _as_accurate(view: View) -> str:
     """Nothing where top-1 was measured: then a finding of its own says more."""
-    figures = view.find_published("top1", view.speeds)
-    mine = figures.get(view.subject.name)
+    figures = view.find_published("top1", view.report.models)
+    mine = figures.get(view.subject.name) if view.subject.name in view.speeds else None
     if mine is None or len(figures) < 2 or view.results("top1"):
         return ""
     subject = f"{name(view.subject)} ({mine.printed} %{doubt(mine)})"
     equals = [name for name, figure in figures.items() if (figure.value or 0) >= (mine.value or 0)]
     if len(equals) == 1:
         return f"No other model has a published top-1 as high as {subject}."
-    rivals = [view.speeds[model] for model in equals]
+    rivals = [view.speeds[model] for model in equals if model in view.speeds]
     first = [view.name(result.model) + doubt(figures[result.model]) for result in _first(rivals)]
-    if not first:
+    if not first or len(rivals) < 2:
         return ""
     unlike = (
         caveats.of_accuracy(view.report, view.report.models[name], view.setting, figures[name])

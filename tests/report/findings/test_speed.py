@@ -154,6 +154,9 @@ def test_who_is_fastest_at_the_published_accuracy() -> None:
     assert say(measured(alone), "Best").endswith(
         "No other model has a published top-1 as high as ConvMixer-1536/20 (81.37 %)."
     )
+    unfinished = measured(speeds)  # DeiT-B comes after the others
+    timed = [one for one in unfinished.records if one.model != DEIT]
+    assert "published top-1" not in say(summarise(unfinished.run, timed), "Best")
     tied = {MIXER: rounds(100, 0.01), DEIT: rounds(101, 0.01), RESNET: rounds(900, 0.01)}
     assert say(measured(tied), "Best").endswith("DeiT-B† and ConvMixer-1536/20 are the fastest.")
 
