@@ -32,7 +32,10 @@ def test_what_changes_a_timing_is_named(cpu: dict[str, Any]) -> None:
      *((name, (None, "1")) for name in (
          "KMP_BLOCKTIME", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "MALLOC_ARENA_MAX", "MKL_CBWR",
          "TORCHINDUCTOR_FREEZING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
-         "PYTORCH_CUDA_ALLOC_CONF", "GLIBC_TUNABLES", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"))],
+         "PYTORCH_CUDA_ALLOC_CONF", "GLIBC_TUNABLES", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+         "TORCH_MKLDNN_MATMUL_MIN_DIM", "TORCH_LINEAR_FLATTEN_3D", "DISABLE_ADDMM_CUDA_LT",
+         "ENABLE_PERSISTENT_TMA_MATMUL", "TORCH_CUBLASLT_UNIFIED_WORKSPACE",
+         "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "CUDA_SCALE_LAUNCH_QUEUES"))],
 )  # fmt: skip
 def test_gpus_under_other_limits_or_beside_other_cpus_are_not_compared(
     gpu: dict[str, Any], field: str, values: tuple[object, object]
