@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path("/")
+_SYSTEM = Path("/sys/devices/system/cpu")
 # These fields of /proc/cpuinfo tell CPUs apart. x86 has the first three; Arm has the others, and
 # has no name.
 CPU_FIELDS = (
@@ -79,6 +80,13 @@ def whole_cores(threads: Iterable[int], system: Path) -> dict[str, list[int]]:
         siblings = system_text(system / f"cpu{thread}/topology/thread_siblings_list")
         cores[siblings.strip()].append(thread)
     return cores
+
+
+def usable_whole_cores(system: Path = _SYSTEM) -> int | None:
+    """Of how many cores those are that this process may run on: two hardware threads of one core
+    share its arithmetic. None where the system does not say."""
+    cores = whole_cores(os.sched_getaffinity(0), system) if hasattr(os, "sched_getaffinity") else {}
+    return None if "" in cores else len(cores) or None
 
 
 def usable_cores(root: Path = _ROOT) -> int:

@@ -30,8 +30,8 @@ _VARIABLE = re.compile(
 # counts for a GPU too: it launches. Clouds call several CPUs "Intel(R) Xeon(R) Processor", which
 # the model tells apart.
 _FACTS = (
-    "device_name", "cpu", "cpu_model", "cpu_capability", "mkldnn", "cores", "threads",
-    "python", "torch", "runtime", "timm", "cuda", "cudnn", "cublas", "triton", "driver",
+    "device_name", "cpu", "cpu_model", "cpu_capability", "mkldnn", "cores", "whole_cores",
+    "threads", "python", "torch", "runtime", "timm", "cuda", "cudnn", "cublas", "triton", "driver",
     "power_limit_w", "max_sm_clock_hz", "application_sm_clock_hz", "ecc", "mig",
     "fp32_precision_matmul", "fp32_precision_conv", "cudnn_benchmark", "fused_attention", "sdpa",
 )  # fmt: skip
@@ -39,8 +39,9 @@ _FACTS = (
 # Those that belong to a machine and not to what is installed on it: only in these may the kinds of
 # device of one run differ. What tells namesakes apart is the first that does.
 _HARDWARE = (
-    "device_name", "memory_gib", "cores", "cpu", "cpu_model", "cpu_capability", "threads", "driver",
-    "power_limit_w", "max_sm_clock_hz", "application_sm_clock_hz", "ecc", "mig",
+    "device_name", "memory_gib", "cores", "whole_cores", "cpu", "cpu_model", "cpu_capability",
+    "threads", "driver", "power_limit_w", "max_sm_clock_hz", "application_sm_clock_hz", "ecc",
+    "mig",
 )  # fmt: skip
 
 # What tells machines apart, whatever is installed on them: two GPUs of one model differ by 8 % on

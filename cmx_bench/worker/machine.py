@@ -80,6 +80,7 @@ def capture(device: str, setting: Setting | None = None) -> Environment:
         "torchvision": importlib.metadata.version("torchvision"),
         "timm": timm.__version__,
         "cores": jiffies.usable_cores(),
+        "whole_cores": jiffies.usable_whole_cores(),
         "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),

@@ -45,9 +45,12 @@ def test_a_container_has_the_cores_that_its_limit_allows(
     assert jiffies.usable_cores(tmp_path) == cores
 
 
-def test_whole_cores(tmp_path: Path) -> None:
+def test_whole_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 0 and 2 the system says that they are one core, of 1 that it is one, of 3 nothing."""
     for thread, siblings in {0: "0,2", 1: "1", 2: "0,2"}.items():
         (tmp_path / f"cpu{thread}/topology").mkdir(parents=True)
         (tmp_path / f"cpu{thread}/topology/thread_siblings_list").write_text(f"{siblings}\n")
     assert jiffies.whole_cores(range(4), tmp_path) == {"0,2": [0, 2], "1": [1], "": [3]}
+    for affinity, cores in ({0, 2}, 1), ({0, 1}, 2), ({0, 1, 2}, 2), ({0, 3}, None):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process, usable=affinity: usable)
+        assert jiffies.usable_whole_cores(tmp_path) == cores

@@ -29,6 +29,7 @@ def test_what_changes_a_timing_is_named(cpu: dict[str, Any]) -> None:
      ("cpu_capability", ("AVX512", "DEFAULT")), ("cpu_capability", (None, "DEFAULT")),
      ("cpu_model", ("6-85-7", "6-106-6")), ("ONEDNN_MAX_CPU_ISA", (None, "SSE41")),
      ("LD_PRELOAD", ("libjemalloc.so.2", None)), ("mkldnn", (True, False)),
+     ("whole_cores", (1, 2)),
      *((name, (None, "1")) for name in (
          "KMP_BLOCKTIME", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "MALLOC_ARENA_MAX", "MKL_CBWR",
          "TORCHINDUCTOR_FREEZING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
