@@ -204,6 +204,8 @@ def report(
     chosen = "" if everything else _format(format, output, renderers)
     runs = list(map(whereabouts.folder_of, runs))
     _refuse_lone_page(runs, everything)
+    if output is not None:
+        whereabouts.refuse_to_replace(runs, output)
     measured = [reports.read(run) for run in runs]
     if len(runs) > 1:
         _compare(runs, measured, chosen, output, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cmx_bench.errors import RecordsError
 
 # Where one of them is, there is a run, or a part of one.
 OF_RUN = ("run.json", "records.jsonl")
+# What nothing brings back.
+_MEASURED = (*OF_RUN, "predictions/*", "trained/*")
 
 
 def folder_of(path: Path) -> Path:
@@ -17,6 +20,24 @@ def folder_of(path: Path) -> Path:
     folder = path.parent
     inside = path.is_file() and all((folder / name).is_file() for name in OF_RUN)
     return folder if inside else path
+
+
+def refuse_to_replace(runs: Sequence[Path], output: Path) -> None:
+    """Refuses a file to write that holds what was measured.
+
+    Args:
+        runs: that are read: a page alone holds its samples.
+
+    Raises:
+        RecordsError: it is one of them, or a file that a run is made of.
+    """
+    real = output.resolve()
+    of_run = any(
+        (folder / OF_RUN[0]).is_file() and real.relative_to(folder).match(pattern)
+        for folder in real.parents for pattern in _MEASURED
+    )  # fmt: skip
+    if of_run or real in map(Path.resolve, runs):
+        raise RecordsError(f"{output}: holds what was measured; give another file")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ..conftest import TINY, Cli
 
 
@@ -93,6 +95,25 @@ def test_a_file_of_a_run_stands_for_its_folder(cmx: Cli, rendered: Path) -> None
     assert (
         err == "cmx-bench: .: holds no run (no run.json); give the folder of a run, such as out\n"
     )
+
+
+@pytest.mark.parametrize(
+    "file", ["run.json", "records.jsonl", "predictions/images.csv", "link.csv", "../page.html"]
+)
+def test_what_was_measured_is_not_replaced(cmx: Cli, rendered: Path, file: str) -> None:
+    """By whatever name, and a page alone by no other format of itself."""
+    measured = Path("out", file)
+    measured.parent.mkdir(exist_ok=True)
+    Path("out/link.csv").symlink_to("records.jsonl")
+    Path("page.html").write_bytes(Path("out/report.html").read_bytes())
+    measured.touch()
+    before = measured.read_bytes()
+    source = "page.html" if "page" in file else "out"
+    code, out, err = cmx("report", source, "--format", "csv", "-o", measured)
+    assert (code, out) == (2, "")
+    assert err == f"cmx-bench: {measured}: holds what was measured; give another file\n"
+    assert measured.read_bytes() == before
+    assert cmx("report", source, "--format", "csv", "-o", "out/results.csv")[0] == 0
 
 
 def test_verify_and_cite(cmx: Cli, rendered: Path) -> None:
