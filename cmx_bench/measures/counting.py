@@ -272,11 +272,8 @@ def _difference(
     """Why two counts differ: the modules where they do, and what is not counted there."""
     root = type(model).__name__
     places = {name: name.replace("model", root, 1) for name in trace.modules if name}
-    # A list of modules has no cost, and those in it have.
-    called = [
-        name for name in places
-        if name == "model" or places[name] in ran.modules or trace.modules[name]
-    ]  # fmt: skip
+    # What a list of modules holds is called, and the list is not.
+    called = [name for name in places if name == "model" or places[name] in ran.modules]
     ours = _own({name: ran.modules.get(places[name], Counter()) for name in called})
     theirs = _own({name: Counter({"": trace.modules[name]}) for name in called})
     names = [name for name in called if ours[name].total() != theirs[name].total()] or ["model"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
@@ -24,11 +24,26 @@ class RecordConvolutions(TorchFunctionMode):
     """Calls every convolution as ``aten::_convolution``, the only form that the tracer records.
 
     Elsewhere a device's kernel makes that call inside; the meta device's does not, and the trace
-    would lose the convolution and all before it.
+    would lose the convolution and all before it. And every size is the number that it is: a traced
+    one is a tensor, which code that asks for its type or hashes it takes for something else.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _RECORDED.get(func, func)(*args, **(kwargs or {}))
+        with _untraced() if func in _SIZES else nullcontext():
+            return _RECORDED.get(func, func)(*args, **(kwargs or {}))
+
+
+_SIZES = (Tensor.size, Tensor.shape.__get__, Tensor.numel, Tensor.nelement, Tensor.stride)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)
 
 
 class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -131,11 +146,20 @@ def _cast(region: torch.autocast, device: str, *args: Any, **named: Any) -> None
     _CAST(region, "cpu" if device == "meta" else device, *args, **named)
 
 
+_CHECK = torch._check_with
+
+
+def _check(error: type[BaseException], condition: object, message: Any) -> None:
+    """A check of torch's own code, of sizes too, which are traced where no mode sees them read."""
+    _CHECK(error, bool(condition), message)
+
+
 _REPLACED: Sequence[tuple[Any, str, Any]] = (
     (ScriptFunction, "__call__", _inline),
     (Function, "apply", classmethod(_apply)),
     (torch.autocast, "__init__", _cast),
     (torch.jit, "is_tracing", lambda: False),
+    (torch, "_check_with", _check),
 )
 
 

@@ -221,6 +221,23 @@ def test_a_module_of_dead_code_is_named() -> None:
     )
 
 
+def test_modules_that_a_list_holds_are_named_where_they_differ_alone() -> None:
+    class Lists(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(2))
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, image: Tensor) -> Tensor:
+            for layer in self.layers:
+                image = layer(image)
+            self.head(image)
+            return image
+
+    with pytest.raises(CountError, match=r"is computed in Lists.head \(aten::addmm 384\), 384 MA"):
+        count(Lists, 8)
+
+
 def test_a_scripted_model_is_refused() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cmx_bench.measures.counting import count
 
@@ -33,3 +34,27 @@ def test_a_model_that_reads_values_while_it_is_built() -> None:
         return nn.Sequential(nn.Dropout(rate), nn.Conv2d(3, 4, 1))
 
     assert count(build, 8).macs == 8 * 8 * 3 * 4
+
+
+def _is_number(image: Tensor) -> bool:
+    return isinstance(image.shape[2], int) and isinstance(image.numel(), int)
+
+
+def _are_keys(image: Tensor) -> bool:
+    return {8: {3: True}}[image.size(-1)][image.size()[1]]
+
+
+def _unpools(image: Tensor) -> bool:
+    """torch compares sizes in code of its own, which takes no tensor for an answer."""
+    pooled, places = nn.functional.max_pool2d(image, 2, return_indices=True)
+    return nn.functional.max_unpool2d(pooled, places, 2).shape == image.shape
+
+
+@pytest.mark.parametrize("agrees", [_is_number, _are_keys, _unpools])
+def test_sizes_are_numbers_in_a_trace_too(agrees: Callable[[Tensor], bool]) -> None:
+    class Asking(nn.Conv2d):
+        def forward(self, image: Tensor) -> Tensor:
+            assert agrees(image)
+            return super().forward(image)
+
+    assert count(lambda: Asking(3, 4, 1), 8).macs == 8 * 8 * 3 * 4
