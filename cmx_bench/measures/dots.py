@@ -44,9 +44,6 @@ _GATES = _EXPONENTIALS | frozenset(
 )
 _SUMS = spelt.ADD_UP - spelt.MEANS - spelt.SPREADS
 _LINEAR = spelt.LINEAR - spelt.SPREADS - {"square"}
-_ADD_EXPONENTIALS = frozenset(["logsumexp", "logcumsumexp"])
-# They add up along the dimensions that they are told.
-_ALONG = _ADD_EXPONENTIALS | frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])
 # What gives a sum of logarithms of one, or of several: their exponential is a product, masked,
 # clamped, or scaled by what else is added.
 _PASS_LOGARITHMS = _NEGATE.union(
@@ -112,6 +109,8 @@ class Products:
         operands = [self._operand(tensor) for tensor in tensors]  # of nested ones it fails
         if not outputs or is_view(func):
             return 0
+        if all(each.weight for each in operands) and not any(map(spans.is_number, outputs)):
+            return 0  # places and other indices, as good as constants
         called = spelt.of_norm(name, args)
         if spelt.reduces(called, operands, outputs[0].numel()):
             raise SpeltError
@@ -157,15 +156,15 @@ class Products:
             return any(
                 spans.are_parts(term, other) for terms in others for term in left for other in terms
             )
-        if name in _ADD_EXPONENTIALS:
+        if name in spelt.ADD_EXPONENTIALS:
             whole = [self._of(tensor).power or NONE for tensor in tensors]
         elif name in spelt.ADD_UP - spelt.SPREADS:
             whole = [self._of(tensor).product for tensor in tensors]
         else:
             return False
-        if name in _SUMS - _ALONG:
+        if name in _SUMS - spelt.ALONG:
             return any(product.sums for product in whole)
-        added = spans.of(args[0], _reduced(name, args))
+        added = spans.of(args[0], spelt.reduced(name, args))
         return spans.meet(whole[0].means if name in spelt.MEANS else whole[0].sums, added)
 
     def _learn(
@@ -174,12 +173,7 @@ class Products:
     ) -> None:  # fmt: skip
         """Follows what an operator gives; one without a name, not torch's, passes all products."""
         known = self._given(name, tensors, out, layer)
-        product = NONE if layer else spans.joined(self._entering(name, tensors, out))
-        several = sum(tensor.numel() > 1 for tensor in tensors) > 1
-        if several and (name in spelt.ADD or name in spelt.ADD_A_PRODUCT):
-            product = product._replace(means=NOWHERE)  # as norms take means of what was scaled
-        if not name and any(self._of(tensor).operand.product for tensor in tensors):
-            product = spans.joined([product, spans.anywhere(out)])
+        product = NONE if layer else self._passed(name, tensors, out)
         mixed = result.product and any(self._of(tensor).mixed for tensor in tensors)
         sums = frozenset([len(self._sums)] if adds_up else [])
         before = self._of(out)
@@ -204,6 +198,16 @@ class Products:
             ),
             out,
         )
+
+    def _passed(self, name: str, tensors: Sequence[Tensor], out: Tensor) -> Product:
+        """The product in what an operator gives."""
+        product = spans.joined(self._entering(name, tensors, out))
+        several = sum(tensor.numel() > 1 for tensor in tensors) > 1
+        if several and (name in spelt.ADD or name in spelt.ADD_A_PRODUCT):
+            product = product._replace(means=NOWHERE)  # as norms take means of what was scaled
+        if not name and any(self._of(tensor).operand.product for tensor in tensors):
+            product = spans.joined([product, spans.anywhere(out)])
+        return product
 
     def _given(self, name: str, tensors: Sequence[Tensor], out: Tensor, layer: bool) -> _Known:
         """What is known of a result but the product in it."""
@@ -291,7 +295,7 @@ class Products:
         logarithms = [tensor for tensor in sources if self._of(tensor).power is not None]
         if not logarithms:
             return None
-        if name in _SUMS & _ALONG:
+        if name in _SUMS & spelt.ALONG:
             return spans.anywhere(out) if self._of(logarithms[0]).makes_products else None
         if name not in _PASS_LOGARITHMS:
             return None
@@ -338,12 +342,3 @@ class Products:
         known = self._of(tensor)
         least = min(spans.distinct(tensor), known.operand.distinct)
         return known.operand._replace(elements=tensor.numel(), distinct=least, weight=known.weight)
-
-
-def _reduced(name: str, args: Sequence[Any]) -> Iterable[int]:
-    """The dimensions that a sum or a mean adds up."""
-    every = range(args[0].dim())
-    if name not in _ALONG:  # of positions, which come last
-        return every[-int(name[-2]) :]
-    dims = args[1] if len(args) > 1 and args[1] is not None else []
-    return [dims] if isinstance(dims, int) else dims or every

@@ -14,7 +14,7 @@ Names of operators are without namespace, overload and the ``_`` of those that w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -103,6 +103,9 @@ _REDUCE = frozenset(
     fractional_max_pool3d
     """.split()  # noqa: SIM905
 )
+ADD_EXPONENTIALS = frozenset(["logsumexp", "logcumsumexp"])
+# They add up along the dimensions that they are told.
+ALONG = ADD_EXPONENTIALS | frozenset(["sum", "nansum", "mean", "nanmean", "cumsum"])
 # As norms do: of squares.
 SPREADS = _SQUARE_AND_ADD_UP | {"var", "std", "var_mean", "std_mean"}
 # What they give of one tensor are parts of it, in other places.
@@ -140,6 +143,15 @@ def of_norm(name: str, args: Sequence[Any]) -> str:
     exponent = args[1] if len(args) > 1 else 2
     other = isinstance(exponent, int | float) and exponent != 2
     return "sum" if other and name in _SQUARE_AND_ADD_UP else name
+
+
+def reduced(name: str, args: Sequence[Any]) -> Iterable[int]:
+    """The dimensions that a sum or a mean adds up."""
+    every = range(args[0].dim())
+    if name not in ALONG:  # of positions, which come last
+        return every[-int(name[-2]) :]
+    dims = args[1] if len(args) > 1 and args[1] is not None else []
+    return [dims] if isinstance(dims, int) else dims or every
 
 
 def reduces(name: str, operands: Sequence[Operand], elements: int) -> bool:

@@ -54,6 +54,12 @@ class Weighted(nn.Module):
         return self.function(self, image)
 
 
+def places() -> Tensor:
+    """Of each two of eight positions how far apart they are, in rows and in columns."""
+    grid = torch.stack(torch.meshgrid(torch.arange(4), torch.arange(2), indexing="ij")).flatten(1)
+    return grid[:, :, None] - grid[:, None]
+
+
 def query(q: Tensor) -> Tensor:
     """(1, 1, 4)."""
     return q.mean(1, keepdim=True)
@@ -180,6 +186,9 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: ((q.softmax(-1) * q.log_softmax(-1)).sum(-1), torch.xlogy(k, k).sum(-1)),
         lambda q, k, g: (q[:, :, None] - k[:, None]).softmax(-1).sum(-1),
         lambda q, k, g: (-(q[:, :, None] - k[:, None]).abs()).exp().sum(-1),
+        # Relative positions, as RegionViT looks them up in each pass.
+        lambda q, k, g: q[:, places().mul(torch.tensor([1, 7])[:, None, None]).sum(0) % 64],
+        lambda q, k, g: q[:, (places() * torch.tensor([1, 7])[:, None, None]).amax(0) % 64],
     ],
 )
 def test_gates_norms_and_poolings_are_free(
