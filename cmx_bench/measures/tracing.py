@@ -33,17 +33,18 @@ class RecordConvolutions(TorchFunctionMode):
             return _RECORDED.get(func, func)(*args, **(kwargs or {}))
 
 
-_SIZES = (Tensor.size, Tensor.shape.__get__, Tensor.numel, Tensor.nelement, Tensor.stride)
+_SHAPE: Any = Tensor.shape
+_SIZES = (Tensor.size, _SHAPE.__get__, Tensor.numel, Tensor.nelement, Tensor.stride)
 
 
 @contextmanager
 def _untraced() -> Iterator[None]:
     state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch._C._set_tracing_state(state)
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
 class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]

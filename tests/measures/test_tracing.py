@@ -47,7 +47,7 @@ def _are_keys(image: Tensor) -> bool:
 def _unpools(image: Tensor) -> bool:
     """torch compares sizes in code of its own, which takes no tensor for an answer."""
     pooled, places = nn.functional.max_pool2d(image, 2, return_indices=True)
-    return nn.functional.max_unpool2d(pooled, places, 2).shape == image.shape
+    return nn.functional.max_unpool2d(pooled, places, [2, 2]).shape == image.shape
 
 
 @pytest.mark.parametrize("agrees", [_is_number, _are_keys, _unpools])
