@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Round
 
+T = TypeVar("T")
 # Exit code, stdout and stderr of a command line.
 Cli: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -145,6 +147,15 @@ def interruptible(
         line, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
+
+
+def wait_until(happens: Callable[[], T], command: subprocess.Popen[Any]) -> T:
+    """The first true result while a command runs, which has the core between two looks."""
+    while not (found := happens()):
+        with suppress(subprocess.TimeoutExpired):
+            command.wait(0.05)
+        assert command.poll() is None
+    return found
 
 
 class StandIn:

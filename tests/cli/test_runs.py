@@ -28,7 +28,7 @@ from cmx_bench.results import records
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
-from ..conftest import TINY, Cli, StandIn, append_record, interruptible
+from ..conftest import TINY, Cli, StandIn, append_record, interruptible, wait_until
 
 # Every measure, of one model.
 ALL = (
@@ -279,9 +279,9 @@ def test_a_command_that_is_ended_while_it_plans(
         interruptible(line, os.environ | {"TMPDIR": temporary}) as plan,
     ):
         this = psutil.Process(plan.pid)
-        deadline = time.monotonic() + 300
-        while not any("forkserver" in " ".join(one.cmdline()) for one in this.children()):
-            assert time.monotonic() < deadline
+        wait_until(
+            lambda: any("forkserver" in " ".join(one.cmdline()) for one in this.children()), plan
+        )
         started = this.children(recursive=True)
         os.killpg(plan.pid, number)
         assert plan.stderr is not None

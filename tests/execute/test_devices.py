@@ -27,7 +27,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Place, Seen
 
-from ..conftest import CPU
+from ..conftest import CPU, wait_until
 from ..training.test_loop import model
 from . import beside
 from .test_learners import asked
@@ -149,8 +149,7 @@ def test_an_ended_run_leaves_nothing_behind_and_goes_on(here: Path) -> None:
             env=os.environ | {"PYTHONPATH": paths},
         )
         this = psutil.Process(command.pid)
-        while not is_waiting(here, folder):
-            assert command.poll() is None
+        wait_until(lambda: is_waiting(here, folder), command)
         below = this.children(recursive=True)
         command.send_signal(number)
         assert command.wait(60) == (-number if number == signal.SIGKILL else 128 + number)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from cmx_bench.worker import forking, local
+
+from ..conftest import wait_until
 
 
 def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
@@ -76,10 +79,10 @@ def test_a_temporary_folder_that_was_removed_is_named(short: Path) -> None:
 def test_a_server_that_dies_shows_no_traceback() -> None:
     """A model wrote into the pipe that tells it of the end of its command."""
     code = (
-        "import os; from cmx_bench.worker import forking, local\n"
+        "import os, time; from cmx_bench.worker import forking, local\n"
         "server = local.call('os:getppid')\n"
         "os.write(forking.forkserver._forkserver._forkserver_alive_fd, b'x')\n"
-        "while not forking.has_ended(server): pass\n"  # its packages take seconds to end
+        "while not forking.has_ended(server): time.sleep(0.05)\n"  # it takes seconds
         "assert local.call('os:getppid') != server\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
@@ -109,8 +112,7 @@ def test_nothing_outlives_a_killed_command(short: Path) -> None:
             if when == "loaded":
                 assert command.stdout is not None
                 command.stdout.readline()
-            while not (started := this.children(recursive=True)):
-                assert command.poll() is None
+            started = wait_until(partial(this.children, recursive=True), command)
             command.kill()
         _, alive = psutil.wait_procs(started, 60)
         assert not alive
