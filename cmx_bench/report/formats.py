@@ -128,15 +128,9 @@ def _page(
         points = explorer.block(subject, rows)
     own = ["report.js", "explorer.js"] if points else ["report.js"]
     return page.template(__package__, f"{stem(subject)}.html.j2").render(
-        title=shown.title,
+        shown=shown,
         site=site,
-        status=shown.status,
         findings=page.link(shown.findings, shown.tables),
-        note=shown.findings.note,
-        warnings=shown.warnings,
-        origins=shown.origins,
-        first=shown.first,
-        rest=shown.rest,
         drawings=page.inline(drawings),
         omitted=omitted,
         data=list(map(Markup, data)),
