@@ -209,7 +209,7 @@ def _place(note: Note) -> tuple[bool, int, str]:
     return not letters, len(note.mark) if letters else 0, note.mark
 
 
-def first_few(texts: Sequence[str], most: int) -> str:
+def first_few(texts: Sequence[str], most: int = 5) -> str:
     """`a, b and 3 more`: at most this many names, and the number of the others."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

@@ -154,9 +154,6 @@ def part(report: Report) -> str:
     )
 
 
-_MANY = 5
-
-
 def cut_off(report: Report) -> str:
     """The cells that a budget cut off, the widest first; empty where there is none."""
     run = report.run
@@ -168,7 +165,7 @@ def cut_off(report: Report) -> str:
     if not results or run.budget is None:
         return ""
     results.sort(key=_width, reverse=True)
-    cells = first_few([f"{_wide(report, result)} (n = {result.n})" for result in results], _MANY)
+    cells = first_few([f"{_wide(report, result)} (n = {result.n})" for result in results])
     number = tally(len(results), "cell")
     return (f"the budget of {units.duration(run.budget)} was spent before {number} had as many "
             f"processes as wanted: {cells}")  # fmt: skip
@@ -180,7 +177,7 @@ def too_wide(report: Report) -> str:
     if not results or report.run.precision is None:
         return ""
     wanted = units.percent(report.run.precision)
-    cells = first_few(results, _MANY)
+    cells = first_few(results)
     return f"{tally(len(results), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
@@ -192,7 +189,7 @@ def unmet(report: Report) -> str:
         return ""
     met = {name for result in counts for name in result.details.get("given", ())}
     given = (name for model in report.run.models for name in model.counted_by)
-    names = first_few([name for name in dict.fromkeys(given) if name not in met], _MANY)
+    names = first_few([name for name in dict.fromkeys(given) if name not in met])
     return f"of the suite's macs, no model has met: {names}" if names else ""
 
 
@@ -201,7 +198,7 @@ def tell_disturbed(report: Report) -> str:
     results = [result for result in report.results.values() if result.disturbed]
     if not results:
         return ""
-    cells = first_few(list(dict.fromkeys(_name(report, each) for each in results)), _MANY)
+    cells = first_few(list(dict.fromkeys(_name(report, each) for each in results)))
     verb = "is" if len(results) == 1 else "are"
     return f"{tally(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 

@@ -13,7 +13,6 @@ from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 
 _SPOKEN = 12
-_MOST_NAMED = 5
 
 
 def speak(what: str, points: DataFrame) -> str:
@@ -42,7 +41,7 @@ def doubts(chosen: Selection, points: DataFrame, metric: str) -> Iterator[str]:
     values = chosen.every(metric)
     if failed := list(values.loc[values["status"] == "failed", "model"]):
         labels = list(dict.fromkeys(chosen.models.loc[failed, "label"]))
-        yield f"Some processes failed of {first_few(labels, _MOST_NAMED)}."
+        yield f"Some processes failed of {first_few(labels)}."
     if points["disturbed"].any():
         yield (
             f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} of "

@@ -17,7 +17,6 @@ from cmx_bench.report.figures.cost import PARAMS, fit, scale_of
 from cmx_bench.report.figures.selection import Selection, name_setting
 
 _TITLE = "Figure 1 · Accuracy against parameters"
-_MOST_NAMED = 5
 _SMALL = 40.0  # millions of parameters: the paper's axis would crowd models that are all smaller
 DOUBT = (
     "† marks figures that nobody has checked against the paper's PDF; their grades stand "
@@ -87,7 +86,7 @@ def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
         usual = titles.value_counts().index[0]
         labels = chosen.models["label"].astype(str).to_dict()
         others = [f"{labels[name]} ({title})" for name, title in titles.items() if title != usual]
-        but = f", except that of {first_few(others, _MOST_NAMED)}" if others else ""
+        but = f", except that of {first_few(others)}" if others else ""
         yield f"Measured top-1 is that of the setting {usual}{but}."
     yield from little(points, "top-1")
     yield from chosen.left_out(points.index, "top-1 or parameters")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_MODELS = 16  # beyond so many a strip plot cannot be read, nor drawn quickly
-_MOST_NAMED = 5
 _TOLD = ("model", "process", "processes", "deviation")
 _HIGH = 0.8  # of the room of a model, which its processes share
 
@@ -48,7 +47,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     if strips["disturbed"].any():
         caption += " Hollow points are of disturbed processes, which do not count"
         kept = strips["model"][strips["counts"] & strips["disturbed"]].unique()
-        names = first_few([labels[place] for place in kept], _MOST_NAMED)
+        names = first_few([labels[place] for place in kept])
         caption += f", except those of {names}: too few others were calm." if names else "."
     if not strips["deviation"].any():
         caption += " All samples of each model are equal."

@@ -76,10 +76,9 @@ class Selection:
         labels = list(self.models["label"][~self.models.index.isin(list(shown))])
         if not labels:
             return []
-        return [f"Not shown because they have no {lack}: {first_few(labels, _MOST_NAMED)}."]
+        return [f"Not shown because they have no {lack}: {first_few(labels)}."]
 
 
-_MOST_NAMED = 5
 _COLUMNS = [
     "model", "setting", "value", "low", "high", "n", "status", "disturbed", "image_size", "weights",
 ]  # fmt: skip
