@@ -52,41 +52,35 @@ def tables(report: Report) -> list[Table]:
 def metrics(report: Report, hardware: str = "") -> Table:
     """Every metric that the run has on one kind of device, whatever measure it comes from."""
     metrics = report.metrics()
-    settings = [setting for setting in report.run.settings if setting.hardware == hardware]
+    settings = [each for each in report.run.settings if metrics and each.hardware == hardware]
+    places = [(model, setting) for setting in settings for model in report.run.models]
     columns = (
         Column("network", "Network"),
         Column("setting", "Setting"),
         *(Column(metric.name, metric.title, "right", explain(metric)) for metric in metrics),
     )
-    rows = [
-        (model, setting, *values)
-        for setting in settings
-        for model, *values in zip(
-            report.run.models if metrics else (),
-            *(best.column(report, setting, metric.name) for metric in metrics),
-            strict=True,
-        )
+    values = [
+        [entry for setting in settings for entry in best.column(report, setting, metric.name)]
+        for metric in metrics
     ]
+    rows = [(*place, *row) for place, *row in zip(places, *values, strict=True)]
     remarks = [
         *best.remarks(rows),
         *(f"{metric.title}: {explain(metric)}." for metric in metrics),
     ]
     table = entries.table("metrics", "All metrics", columns, rows, remarks, naming=2)
     accuracies = {
-        metric.name: [
-            (model, setting, report.result(model, setting, metric.name))
-            for setting in settings
-            for model in report.run.models
-        ]
+        metric.name: [report.result(*place, metric.name) for place in places]
         for metric in metrics
         if metric.noise == "image"
     }
-    prepared = {name: [caveats.preprocessing(result) for *_, result in column]
-                for name, column in accuracies.items()}  # fmt: skip
-    unlike = {name: [caveats.of_accuracy(report, *place) for place in column]
-              for name, column in accuracies.items()}  # fmt: skip
+    prepared = {name: map(caveats.preprocessing, column) for name, column in accuracies.items()}
     table = caveats.tell_apart(caveats.by_setting(report, table), "evaluated", prepared)
-    return caveats.letter(table, unlike)
+    return caveats.letter(table, {
+        name: [caveats.of_accuracy(report, *place, each)
+               for place, each in zip(places, column, strict=True)]
+        for name, column in accuracies.items()
+    })  # fmt: skip
 
 
 def explain(metric: Metric) -> str:

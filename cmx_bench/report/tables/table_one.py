@@ -44,21 +44,17 @@ def table_one(report: Report, setting: Setting) -> Table:
     results, peaks, speeds = (report.column(setting, metric) for metric in metrics)
     papers = [report.published[model.name].paper.get("top1") for model in models]
     timm = [report.published[model.name].timm.get("top1") for model in models]
-
-    def unlike(accuracies: Sequence[Result | Published | None]) -> list[str]:
-        return [
-            caveats.of_accuracy(report, model, setting, accuracy)
-            for model, accuracy in zip(models, accuracies, strict=True)
-        ]
-
     prepared, conditions = map(caveats.preprocessing, results), map(caveats.conditions, timm)
     table = caveats.tell_apart(table, "evaluated", {"top1": prepared, "top1_timm": conditions})
+    accuracies: dict[str, Sequence[Result | Published | None]] = {
+        "top1": results, "top1_paper": papers, "top1_timm": timm,
+    }  # fmt: skip
     return caveats.letter(table, {
         "throughput": [*map(caveats.of_speed, speeds)],
         "memory": [*map(caveats.whole_peak, peaks)],
-        "top1": unlike(results),
-        "top1_paper": unlike(papers),
-        "top1_timm": unlike(timm),
+        **{key: [caveats.of_accuracy(report, model, setting, each)
+                 for model, each in zip(models, column, strict=True)]
+           for key, column in accuracies.items()},
     })  # fmt: skip
 
 
