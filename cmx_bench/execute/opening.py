@@ -29,8 +29,11 @@ _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
 # Parts are measured on any machine of a kind, and so is what goes on with them; each record says
 # on which.
 _SAME_KIND = _SAME_RUN[1:]
-# What only a run makes, and goes on with.
-_PARTS = ("records.jsonl", "predictions", "replicate-*", "trained")
+# What a run makes, goes on with or replaces: without its run.json it is nobody's, or the user's.
+_PARTS = (
+    "records.jsonl", "predictions", "replicate-*", "trained", "report.*", "results.csv",
+    "samples.csv.gz",
+)  # fmt: skip
 
 
 def open_run(
@@ -89,13 +92,13 @@ def refuse_other(
     """The run in a folder, None where there is none; what only a plan can tell is not asked.
 
     Raises:
-        RecordsError: it is of another suite or replicate, or parts of one are left, of which
-            nothing says of which models they are.
+        RecordsError: it is of another suite or replicate, or holds files without a run that a new
+            one would mix with its own, or replace.
     """
     if not (out / "run.json").exists():
         for part in chain.from_iterable(map(out.glob, _PARTS)):
             raise RecordsError(
-                f"{part}: is part of a run whose run.json is missing; give another --out"
+                f"{part}: is of no run that goes on here: a run.json is missing; give another --out"
             )
         return None
     run = records.read_run(out)

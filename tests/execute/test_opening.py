@@ -61,10 +61,14 @@ def test_commands_that_begin_at_once_have_a_folder_each(
         opening.open_run(tiny_plan, tmp_path / "lost", None, False, "run")
 
 
-@pytest.mark.parametrize("part", ["records.jsonl", "predictions", "replicate-1", "trained"])
+@pytest.mark.parametrize(
+    "part",
+    ["records.jsonl", "predictions", "replicate-1", "trained", "report.md", "results.csv"],
+)
 def test_parts_of_a_run_without_its_run_json_belong_to_nobody(
     tiny_plan: Plan, tmp_path: Path, part: str
 ) -> None:
+    """Or to the user, whose own results.csv would be replaced."""
     out = tmp_path / "out"
     (out / part).mkdir(parents=True)
     with pytest.raises(RecordsError, match=rf"{part}: .* run\.json is missing; give another --out"):
