@@ -6,16 +6,14 @@ import argparse
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+import safetensors.torch
 import timm
 import torch
 from huggingface_hub import try_to_load_from_cache
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.serialization import safe_globals
 
@@ -129,8 +127,7 @@ def read_checkpoint(model: Model) -> dict[str, State]:
         raise WeightsError(f"{model.name}: no weights at {path}; give the path of a checkpoint")
     try:
         if path.suffix == ".safetensors":
-            with naming_in_utf_8(path) as named:
-                content = load_file(named)
+            content: object = _read_safetensors(path)
         else:
             with safe_globals([argparse.Namespace]):
                 content = torch.load(path, map_location="cpu", weights_only=True)
@@ -161,19 +158,12 @@ def _state_dicts(content: object, name: str) -> Iterator[tuple[str, State]]:
             yield from _state_dicts(value, f"{name}.{key}" if name else key)
 
 
-@contextmanager
-def naming_in_utf_8(path: Path) -> Iterator[Path]:
-    """A path of a file or a folder for libraries that take UTF-8 alone, as safetensors does: its
-    own, or that of a link to it."""
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         str(path).encode()
-    except UnicodeEncodeError:
-        with TemporaryDirectory(prefix="cmx-bench-") as folder:
-            link = Path(folder, "link").with_suffix(path.suffix)
-            link.symlink_to(path.absolute())
-            yield link
-    else:
-        yield path
+    except UnicodeEncodeError:  # their reader of files takes UTF-8 alone
+        return safetensors.torch.load(path.read_bytes())
+    return safetensors.torch.load_file(path)
 
 
 def _read_timm(model: Model, image_size: int | None) -> tuple[State, Resampling | None]:
@@ -266,9 +256,22 @@ def _check_fit(module: nn.Module, state: State, model: Model) -> None:
             f"expected {ours}"
         )
     for key, value in own.items():
-        if value.dtype.is_floating_point and not state[key].dtype.is_floating_point:
+        if expected := _lost(value, state[key].dtype):
             raise WeightsError(f"{model.name}: {model.weights} has {quote(key)} in "
-                               f"{state[key].dtype}, expected floats; save these")  # fmt: skip
+                               f"{state[key].dtype}, expected {expected}; save these")  # fmt: skip
+
+
+def _lost(own: Tensor, theirs: torch.dtype) -> str:
+    """What must be there for a tensor of the module, where numbers of type `theirs` are not what
+    they were: small ones have scales that no layer knows of, torch drops imaginary halves, and
+    floats round places, though no counters."""
+    if own.is_complex():
+        return "" if theirs.is_complex else "complex numbers"
+    if not own.is_floating_point():
+        rounded = own.dim() and (theirs.is_floating_point or theirs.is_complex)
+        return "whole numbers" if rounded else ""
+    wide = theirs.is_floating_point and theirs.itemsize >= min(2, own.itemsize)
+    return "" if wide else "floats of 16 bits at least"
 
 
 def _parts(state: State, names: Set[str]) -> str:

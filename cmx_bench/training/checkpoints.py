@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cmx_bench.errors import WeightsError
-from cmx_bench.models.weights import naming_in_utf_8
 from cmx_bench.spec import disk
 
 _LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
@@ -22,8 +21,8 @@ _LARGEST_STATE = 2**40  # bytes: weights and what their optimizer keeps
 def write_weights(path: Path, state_dict: Mapping[str, Tensor]) -> None:
     """Writes a `.safetensors` file; it is on the disk when this returns."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in state_dict.items()}
-    with _replacing(path) as draft, naming_in_utf_8(draft.parent) as folder:
-        save_file(tensors, folder / draft.name)
+    with _replacing(path) as draft:
+        draft.write_bytes(save(tensors))  # their writer of files takes names in UTF-8 alone
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -87,7 +87,11 @@ def test_safetensors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pth.tar", "safetensors"])
-def test_a_file_whose_name_is_no_utf_8(tmp_path: Path, suffix: str) -> None:
+def test_a_file_whose_name_is_no_utf_8(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing lies in the temporary folder meanwhile, which a kill would leave there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
     path, state = folder / os.fsdecode(b"w\xe9." + suffix.encode()), fresh().state_dict()
@@ -200,12 +204,53 @@ def test_tensors_that_are_not_plain_are_refused(
         weights.load(fresh(), described(file), 14)
 
 
-def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
-    """As quantised models keep them, with scales that no layer knows of."""
-    file, state = tmp_path / "int8.pth", fresh().state_dict()
-    torch.save({key: value.to(torch.int8) for key, value in state.items()}, file)
-    with pytest.raises(WeightsError, match=r"has '.*' in torch.int8, expected floats; save these"):
-        weights.load(fresh(), described(file), 14)
+class Mixed(nn.Module):
+    """Weights that are complex, positions that are whole numbers, and plain ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+        self.register_buffer("index", torch.arange(2, 4))
+        self.scale = nn.Parameter(torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("key", "dtype", "expected"),
+    [
+        ("scale", "int8", "floats of 16 bits at least"),
+        ("scale", "float8_e4m3fn", "floats of 16 bits at least"),
+        ("scale", "complex64", "floats of 16 bits at least"),
+        ("turns", "float32", "complex numbers"),
+        ("index", "float16", "whole numbers"),
+    ],
+)
+def test_numbers_that_are_not_what_they_were_are_refused(
+    tmp_path: Path, key: str, dtype: str, expected: str
+) -> None:
+    """As quantised models keep them, with scales that no layer knows of; as blind casts leave them,
+    with no imaginary halves, and as places that 16 bits round."""
+    file, state = tmp_path / "w.pth", Mixed().state_dict()
+    torch.save(state | {key: state[key].real.to(getattr(torch, dtype))}, file)
+    said = f"has '{key}' in torch.{dtype}, expected {expected}; save these"
+    with pytest.raises(WeightsError, match=said):
+        weights.load(Mixed(), described(file))
+
+
+def test_scales_that_lie_apart_are_not_forgotten(tmp_path: Path) -> None:
+    file, state = tmp_path / "fp8.pth", fresh().state_dict()
+    small = {key: value.to(torch.float8_e4m3fn) for key, value in state.items()}
+    torch.save({"model": small, "scales": {"head": torch.ones(())}}, file)
+    with pytest.raises(WeightsError, match="in torch.float8_e4m3fn, expected floats of 16 bits"):
+        weights.load(fresh(), described(file))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_floats_of_other_widths_are_taken(tmp_path: Path, dtype: torch.dtype) -> None:
+    """Counters of batches too, which models that were cast as a whole have as floats."""
+    file, state, module = tmp_path / "w.pth", fresh().state_dict(), fresh()
+    torch.save({key: value.to(dtype) for key, value in state.items()}, file)
+    weights.load(module, described(file))
+    assert torch.equal(module.head.weight, state["head.weight"].to(dtype).float())
 
 
 def test_what_is_unclear_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import onnx
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ExportError, SkipError, in_a_line
+from cmx_bench.measures.compiled import folder_of_process
 from cmx_bench.measures.runtimes import Loaded
 
 # As ONNX Runtime takes a provider: its name, and its options.
@@ -174,9 +174,9 @@ def _session(folder: Path, setting: Setting, options: Any, providers: Sequence[P
 
 def _refuse_conversions(exported: Path, setting: Setting) -> None:
     """Refuses a model that a CPU would compute in fp32, between conversions that a session adds."""
-    with TemporaryDirectory() as folder:
+    with folder_of_process() as folder:
         options = _options()
-        options.optimized_model_filepath = str(Path(folder, "optimised.onnx"))
+        options.optimized_model_filepath = str(folder / "optimised.onnx")
         _session(exported, setting, options, [(_ON_CPU, {})])
         graph = onnx.load(options.optimized_model_filepath, load_external_data=False).graph
     converted = {name for node in graph.node if node.name.startswith(_CAST) for name in node.output}
