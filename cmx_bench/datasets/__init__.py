@@ -226,6 +226,9 @@ def open_dataset(
     if num_classes is None:
         return replace(dataset, about=about)
     about = f"{about}; the model has {tally(num_classes, 'class', 'classes')}"
+    if name in SOURCES and dataset.classes != num_classes:
+        raise DataError(f"{name}: {about}; set num_classes: {dataset.classes}, for what a model of "
+                        f"other classes names means nothing here")  # fmt: skip
     if dataset.classes is not None and dataset.classes > num_classes:
         raise DataError(
             f"{name}: {about}, and there are labels up to {dataset.classes - 1}; set num_classes: "

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from cmx_bench.datasets import Split, open_dataset
+from cmx_bench.errors import DataError
 
 SPLITS: tuple[Split, ...] = ("train", "validation")
 
@@ -36,3 +38,12 @@ def test_random_digits_are_the_same_images_otherwise_divided() -> None:
     assert 40 < len(ours[1] & theirs[1]) < 110  # a fifth of 360, give or take
     [first, *_] = open_dataset("digits-random", None).items()
     assert first.label == load_digits().target[int(first.key.removeprefix("digit-"))]
+
+
+@pytest.mark.parametrize("classes", [9, 11, 1000])
+def test_a_model_of_other_classes_is_refused(classes: int) -> None:
+    """A goldfish of ImageNet's is no 1, though both have the number 1."""
+    said = f"the model has {classes:,} classes; set num_classes: 10, for what a model of other"
+    with pytest.raises(DataError, match=said):
+        open_dataset("digits", None, num_classes=classes)
+    assert open_dataset("digits", None, num_classes=10).classes == 10
