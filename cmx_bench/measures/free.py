@@ -22,7 +22,7 @@ _FREE = spelt.LINEAR | frozenset(
     _softmax _log_softmax _safe_softmax _masked_softmax
 
     hardswish glu _prelu_kernel log_sigmoid_forward rrelu_with_noise heaviside copysign
-    floor_divide polar fake_quantize_per_tensor_affine_cachemask
+    floor_divide fake_quantize_per_tensor_affine_cachemask
     fake_quantize_per_channel_affine_cachemask
     _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
 

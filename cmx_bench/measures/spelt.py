@@ -43,7 +43,7 @@ class Operand(NamedTuple):
 
 DIVIDE = frozenset(["div", "divide", "true_divide"])
 _MULTIPLY = DIVIDE | frozenset(
-    "mul multiply outer ger kron square xlogy special_xlog1py".split()  # noqa: SIM905
+    "mul multiply outer ger kron polar square xlogy special_xlog1py".split()  # noqa: SIM905
 )
 ADD_A_PRODUCT = frozenset(["addcmul", "addcdiv", "addr"])
 ADD = frozenset(

@@ -62,6 +62,7 @@ def added_in_place(x: Tensor) -> Tensor:
         lambda x: torch.addcmul(x[..., None], x[..., None], x[..., None, :, :]).sum(-2),
         lambda x: torch.lerp(x[..., None] * 0, x[..., None], x[..., None, :, :]).sum(-2),
         lambda x: torch.xlogy(x[..., None], x[..., None, :, :]).sum(-2),
+        lambda x: torch.polar(x[..., None].abs(), x[..., None, :, :]).real.sum(-2),
         lambda x: grown(x).pow(1).sum(-2),
         lambda x: grown(x).topk(8, -2).values.sort(-2).values.sum(-2),
         lambda x: x.new_zeros(3, 8, 8).index_put(
