@@ -114,7 +114,9 @@ class Products:
         called = spelt.of_norm(name, args)
         if spelt.reduces(called, operands, outputs[0].numel()):
             raise SpeltError
-        grown = any(operand.product for operand in operands)
+        # What is added up of a sum that was counted is made of other products, if of any.
+        adds_up = called in spelt.ADD_UP
+        grown = any(each.product and not (adds_up and each.counted) for each in operands)
         if not grown and self._are_added(name, args, tensors, outputs[0]):
             raise SpeltError(", which counts where it is spelt by einsum or matmul")
         if operands and func._schema.name.endswith("_") and is_part(args[0]):

@@ -197,7 +197,7 @@ def follow(name: str, operands: Sequence[Operand], elements: int) -> tuple[int, 
     products = [source for source in sources if source.product and not source.square]
     if name in ADD_TWO and len(products) > 1:
         macs = sum(source.elements for source in products if not source.counted)
-        return macs, result._replace(counted=True)
+        return macs, result._replace(counted=True, distinct=elements)
     return 0, result
 
 
