@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.backends.backend_agg import RendererAgg
 from numpy.typing import NDArray
 from pandas import DataFrame
 
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import canvas
+from cmx_bench.present.drawing.points import marker_scale
 from cmx_bench.present.drawing.theme import INK, LABEL, LEADER, PAGE, styles_of
 
-# Places are in points from the lower left corner of the axes: spots `(n, 2)`, boxes `(n, 4)` with
-# their left, lower, right and upper edges.
-Spots: TypeAlias = NDArray[np.float64]
-Boxes: TypeAlias = NDArray[np.float64]
-Segments: TypeAlias = tuple[Spots, Spots]  # the ends of straight lines
+# Places are in pixels of the figure: a spot has x and y, a box its left, lower, right and upper
+# edge. A mask says which pixels are taken; its first row is the lowest.
+Spot: TypeAlias = NDArray[np.float64]
+Box: TypeAlias = NDArray[np.float64]
+Boxes: TypeAlias = NDArray[np.float64]  # a row for each
+Mask: TypeAlias = NDArray[np.bool_]
 
-# Among more points a label no longer finds its point, and each costs milliseconds.
-_MOST = 40
-_FEW, _TRIES = 20, 12  # more are tried once, on a coarser grid, less far away
+_MOST = 40  # among more points a label no longer finds its point
+_FEW, _TRIES = 20, 12  # more are tried once, for each try takes a while
 _NAMED = 3
-_STEP, _MARGIN = 2.0, 1.5  # points along a leader; around a label
-_WIDER = _MARGIN * np.array([-1, -1, 1, 1])
-_GAP = 0.45  # between a marker and its label, in the size of labels
+_GAP, _REACH = 0.45, 15.0  # from a marker to its label, and at most, in the size of labels
+_MARGIN = 1.0  # points around a label
 
 # On which side of its marker a label stands, the best first: right, centred or left, and above, in
 # the middle or below.
 _SIDES = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A text of an `area`, beside a point `at` a spot, which is `data` on the axes; what is further
+    away than the `gap` has a leader."""
+
+    text: str
+    data: tuple[float, float]
+    at: Spot
+    area: Spot
+    gap: float
+
+    def nearest(self, box: Box) -> Spot:
+        """Where a leader from a box begins."""
+        return np.clip(self.at, box[:2], box[2:])
+
+    def is_far(self, box: Box) -> bool:
+        return math.dist(self.nearest(box), self.at) > 1.01 * self.gap
 
 
 def label_points(ax: Axes, points: DataFrame) -> None:
@@ -46,57 +68,51 @@ def label_points(ax: Axes, points: DataFrame) -> None:
     in another try.
     """
     canvas.fit(ax)
-    beyond = list(points["label"][_MOST:])
-    labelled = points[:_MOST].sort_values("x", ascending=False, kind="stable")
-    data = labelled[["x", "y"]].to_numpy(np.float64)
-    labels, spots, axes = list(labelled["label"]), _place(ax, data), _OnAxes.of(ax)
-    order, best, random = list(range(len(labels))), dict[int, _Place](), Random(0)
+    shown = points[:_MOST].sort_values("x", ascending=False, kind="stable")
+    labels, taken = list(_labels(ax, shown)), _taken(ax)
+    order, best, random = list(range(len(labels))), dict[int, Box](), Random(0)
     for number in range(_TRIES if len(labels) <= _FEW else 1):
-        places = _places(order, labels, spots, axes)
+        places = _places(ax, labels, order, *map(np.copy, taken))
         best = max(best, places, key=len)
         if len(best) == len(labels):
             break
         if number % 2:
             random.shuffle(order)
         order.sort(key=places.__contains__)
-    for number, place in best.items():
-        _write(ax, labels[number], data[number], place, spots[number])
-    without = [label for number, label in enumerate(labels) if number not in best]
-    if without or beyond:
-        _name_below(ax, [*without, *beyond])
+    for number, box in best.items():
+        _write(ax, labels[number], box)
+    without = [label.text for number, label in enumerate(labels) if number not in best]
+    if without := [*without, *points["label"][_MOST:]]:
+        _name_below(ax, without)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a label stands, and on which side of its marker; `far` from it, it has a leader."""
-
-    box: Boxes
-    side: int
-    far: bool
+def _labels(ax: Axes, points: DataFrame) -> Iterator[_Label]:
+    size, styles = matplotlib.rcParams["lines.markersize"], styles_of(points["family"])
+    columns = (points[name] for name in ("label", "family", "x", "y"))
+    for text, family, x, y in zip(*columns, strict=True):
+        area = _pixels(ax) * np.array([canvas.text_width(text, font_size()), _height()])
+        radius = marker_scale(styles[family].marker) * size / 2 + 0.5
+        gap = _pixels(ax) * (radius + _GAP * font_size())
+        yield _Label(text, (x, y), ax.transData.transform((x, y)), area, gap)
 
 
 def _places(
-    order: Sequence[int], labels: Sequence[str], spots: Spots, axes: _OnAxes
-) -> dict[int, _Place]:
-    """The place of each label that has one, by its number; earlier ones of `order` choose first."""
-    solid, places = axes.markers, dict[int, _Place]()
-    reach, gap = (15.0, 1.0) if len(order) <= _FEW else (7.0, 1.5)  # in the size of labels
+    ax: Axes, labels: Sequence[_Label], order: Iterable[int], markers: Mask, everything: Mask
+) -> dict[int, Box]:
+    """The place of each label that has one, by its number; earlier ones of `order` choose first. No
+    leader crosses a marker, a label or another leader."""
+    places = {}
     for number in order:
-        at, wide = spots[number], canvas.text_width(labels[number], font_size())
-        radius, area = axes.radius(at), np.array([wide, _height()])
-        near = _beside(at, area, radius)
-        if (free := np.flatnonzero(axes.free(near, solid))).size:
-            places[number] = _Place(near[free[0]], int(_SIDES[free[0], 0]), far=False)
-            solid = np.vstack([solid, near[free[0]]])
-            continue
-        around = _around(at, area, axes.size, reach * font_size(), gap * font_size())
-        around = around[axes.free(around, solid)]
-        leaders = _leaders(at, around, radius)
-        if (clear := np.flatnonzero(~_crossing(leaders, solid).any(1))).size:
-            box = around[clear[0]]
-            side = int(np.sign(np.clip(at[0], box[0], box[2]) - at[0]))
-            places[number] = _Place(box, side, far=True)
-            solid = np.vstack([solid, box, _along(*(ends[clear[0]] for ends in leaders))])
+        label = labels[number]
+        boxes = _boxes(ax, label)
+        for box in boxes[_are_free(boxes, everything, _MARGIN * _pixels(ax))]:
+            leader = _leader(label, box)
+            if not markers[leader].any():
+                places[number] = box
+                left, low, right, high = _pixels_of(box)
+                for mask in (markers, everything):
+                    mask[low:high, left:right] = mask[leader] = True
+                break
     return places
 
 
@@ -112,7 +128,8 @@ def name_lines(ax: Axes, ends: DataFrame) -> None:
     most = int(high // _height())
     styles, left_out = styles_of(ends["family"]), list(ends["label"][most:])
     ends = ends[:most].sort_values("y", kind="stable")
-    spots = _place(ax, ends[["x", "y"]].to_numpy(np.float64))
+    corner = ax.get_window_extent().p0
+    spots = (ax.transData.transform(ends[["x", "y"]]) - corner) / _pixels(ax)
     heights = _spread([float(y) for _, y in spots], _height())
     for end, (x, y), height in zip(ends.to_dict("records"), spots, heights, strict=True):
         leader = {
@@ -156,11 +173,15 @@ def font_size() -> float:
     return LABEL * canvas.em()
 
 
-def _write(ax: Axes, label: str, spot: Spots, place: _Place, at: Spots) -> None:
+def _height() -> float:
+    return 1.15 * font_size()
+
+
+def _write(ax: Axes, label: _Label, box: Box) -> None:
     """A label beside its point; with a leader where it is far from it."""
-    box = place.box
-    x = {1: box[0], 0: (box[0] + box[2]) / 2, -1: box[2]}[place.side] - at[0]
-    share = (_nearest(at, box) - box[:2]) / (box[2:] - box[:2])  # where its leader begins
+    nearest, middle = label.nearest(box), (box[:2] + box[2:]) / 2
+    side = int(np.sign(nearest[0] - label.at[0]))
+    anchor = np.array([{1: box[0], 0: middle[0], -1: box[2]}[side], middle[1]])
     leader = {
         "arrowstyle": "-",
         "color": LEADER,
@@ -168,28 +189,25 @@ def _write(ax: Axes, label: str, spot: Spots, place: _Place, at: Spots) -> None:
         "patchA": None,  # it begins at the edge of the label: clipping it there takes a while
         "shrinkA": 0,
         "shrinkB": 0.6 * matplotlib.rcParams["lines.markersize"],
-        "relpos": (float(share[0]), float(share[1])),
+        "relpos": tuple(((nearest - box[:2]) / label.area).tolist()),
     }
+    x, y = (anchor - label.at) / _pixels(ax)
     ax.annotate(
-        label, (spot[0], spot[1]), (x, (box[1] + box[3]) / 2 - at[1]), textcoords="offset points",
-        ha={1: "left", 0: "center", -1: "right"}[place.side], va="center",
-        fontsize=font_size(), color=INK, zorder=5, arrowprops=leader if place.far else None,
+        label.text, label.data, (x, y), textcoords="offset points",
+        ha={1: "left", 0: "center", -1: "right"}[side], va="center", fontsize=font_size(),
+        color=INK, zorder=5, arrowprops=leader if label.is_far(box) else None,
     )  # fmt: skip
 
 
 def _name_below(ax: Axes, labels: Sequence[str]) -> None:
     left, below, *_ = canvas.around(ax)
-    edge, bottom = (72 / ax.figure.dpi * end for end in (ax.bbox.x1, ax.bbox.y0))
+    edge, bottom = (end / _pixels(ax) for end in (ax.bbox.x1, ax.bbox.y0))
     is_ours = isinstance(ax.figure, canvas.Sheet)  # a user's figure keeps its margins
     room = canvas.size(ax)[0] + left if is_ours else edge
-    lines = [""]
     what = "label" if len(labels) == 1 else "labels"
-    for word in f"No room for the {what} of {first_few(labels, _NAMED)}".split():
-        longer = f"{lines[-1]} {word}".strip()
-        if canvas.text_width(longer, font_size()) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
+    note = f"No room for the {what} of {first_few(labels, _NAMED)}"
+    letters = len(note) * room / canvas.text_width(note, font_size())
+    lines = textwrap.wrap(note, int(0.9 * letters))
     high = 2 + 1.2 * font_size() * len(lines)
     inside = not is_ours and below + high > bottom
     ax.annotate(
@@ -204,130 +222,71 @@ def _name_below(ax: Axes, labels: Sequence[str]) -> None:
 # --- places ---------------------------------------------------------------------------------------
 
 
-def _height() -> float:
-    return 1.15 * font_size()
+def _pixels(ax: Axes) -> float:
+    """Of a point."""
+    return float(ax.figure.dpi) / 72
 
 
-def _beside(at: Spots, area: Spots, radius: float) -> Boxes:
-    """The boxes of a label of this width and height right beside its marker."""
-    reach = radius + _GAP * font_size()
-    diagonal = np.where(np.abs(_SIDES).sum(1) == 2, 0.7, 1.0)
-    corners = at + _SIDES * reach * diagonal[:, None] - area * (1 - _SIDES) / 2
-    return np.hstack([corners, corners + area])
+def _size(ax: Axes) -> tuple[int, int]:
+    """Of the figure."""
+    wide, high = ax.figure.canvas.get_width_height(physical=True)
+    return wide, high
 
 
-def _around(at: Spots, area: Spots, size: tuple[float, float], reach: float, gap: float) -> Boxes:
-    """The boxes of a label on a grid within the axes around its point, the nearest first."""
-    x, y = (
-        np.arange(max(_MARGIN, middle - reach - length), min(end - length, middle + reach), step)
-        for middle, length, end, step in zip(at, area, size, (gap, gap / 2), strict=True)
-    )
-    corners = np.array(np.meshgrid(x, y)).reshape(2, -1).T
-    boxes = np.hstack([corners, corners + area])
-    distance = np.hypot(*(_nearest(at, boxes) - at).T).round(3)
-    return boxes[np.argsort(distance, kind="stable")]
+def _boxes(ax: Axes, label: _Label) -> Boxes:
+    """Places of a label within the axes, the best first: right beside its marker, then on a grid
+    around it, the nearest first."""
+    axes = ax.get_window_extent().padded(-2 * _MARGIN * _pixels(ax))
+    lower, upper = np.maximum(axes.p0, 0), np.minimum(axes.p1, _size(ax)) - label.area
+    diagonal = np.where(np.abs(_SIDES).all(1), 0.7, 1.0)[:, None]
+    near = label.at + _SIDES * diagonal * label.gap - label.area * (1 - _SIDES) / 2
+    size = font_size() * _pixels(ax)
+    first = np.maximum(lower, label.at - label.area - _REACH * size)
+    last = np.minimum(upper, label.at + _REACH * size)
+    sides = (np.arange(*ends) for ends in zip(first, last, (size, size / 2), strict=True))
+    grid = np.array(np.meshgrid(*sides)).reshape(2, -1).T
+    away = np.hypot(*(np.clip(label.at, grid, grid + label.area) - label.at).T).round(3)
+    inside = ((near >= lower) & (near <= upper)).all(1)
+    corners = np.vstack([near[inside], grid[np.argsort(away, kind="stable")]])
+    return np.hstack([corners, corners + label.area])
 
 
-def _nearest(at: Spots, boxes: Boxes) -> Spots:
-    return np.clip(at, boxes[..., :2], boxes[..., 2:])
+def _are_free(boxes: Boxes, taken: Mask, margin: float) -> NDArray[np.bool_]:
+    """Which boxes cover no pixel that is taken, by sums over all that is left of and below each."""
+    wider = _pixels_of(boxes + margin * np.array([-1, -1, 1, 1]))
+    left, low = wider[:, :2].min(0, initial=taken.size)
+    right, high = wider[:, 2:].max(0, initial=0)
+    sums = np.pad(taken[low:high, left:right].cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    x0, y0, x1, y1 = (wider - [left, low, left, low]).T
+    return np.asarray(sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0] == 0)
 
 
-def _leaders(at: Spots, boxes: Boxes, radius: float) -> Segments:
-    """Lines from the corners of a marker's own box to labels."""
-    ends = _nearest(at, boxes)
-    away = ends - at
-    share = (1.42 * radius + 0.8) / np.maximum(1.0, np.hypot(*away.T))
-    return at + away * np.minimum(1.0, share)[:, None], ends
+def _pixels_of(boxes: Boxes) -> NDArray[np.int_]:
+    """The edges of boxes, of the whole pixels that they cover."""
+    return np.concatenate([np.floor(boxes[..., :2]), np.ceil(boxes[..., 2:])], -1).astype(int)
 
 
-def _crossing(lines: Segments, boxes: Boxes) -> NDArray[np.bool_]:
-    """Which straight lines, by row, cross which boxes."""
-    starts, ends = lines
-    along = ends - starts
-    along = np.where(np.abs(along) < 1e-6, 1e-6, along)[:, None]
-    to_lower = (boxes[None, :, :2] - starts[:, None]) / along
-    to_upper = (boxes[None, :, 2:] - starts[:, None]) / along
-    first = np.minimum(to_lower, to_upper).max(-1)
-    last = np.maximum(to_lower, to_upper).min(-1)
-    return np.asarray((last >= np.maximum(first, 0)) & (first <= 1))
+def _leader(label: _Label, box: Box) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """The rows and columns that the leader to a box covers, two pixels wide so that no other slips
+    through; none where the label needs no leader."""
+    end = label.nearest(box)
+    length = math.dist(end, label.at)
+    start = label.at + (end - label.at) * min(1.0, label.gap / max(1.0, length))
+    x, y = np.linspace(start, end, int(length) if label.is_far(box) else 0).astype(int).T
+    return np.hstack([y, y]), np.hstack([x, x + 1])
 
 
-def _overlap(boxes: Boxes, taken: Boxes) -> NDArray[np.bool_]:
-    """Which boxes, by row, have any place in common with which of those taken."""
-    free, solid = boxes[:, None], taken[None]
-    apart = (free[..., :2] >= solid[..., 2:]) | (free[..., 2:] <= solid[..., :2])
-    return np.asarray(~apart.any(-1))
+def _taken(ax: Axes) -> tuple[Mask, Mask]:
+    """The pixels of markers that have texts, which leaders keep clear of, and those of everything
+    that is on the axes."""
+    markers = [artist for artist in ax.collections if canvas.count_texts(artist)]
+    return _ink(ax, markers), _ink(ax, [*ax.collections, *ax.lines])
 
 
-# --- what is on the axes --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _OnAxes:
-    """What labels may not hide: `markers`, `ends` of bars and rings, `lines` with bars. Leaders may
-    cross lines and ends."""
-
-    size: tuple[float, float]
-    markers: Boxes
-    ends: Boxes
-    lines: Segments
-
-    @classmethod
-    def of(cls, ax: Axes) -> _OnAxes:
-        every = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
-        markers = [_extents(ax, artist) for artist in every if canvas.count_texts(artist)]
-        others = [_extents(ax, artist) for artist in every if not canvas.count_texts(artist)]
-        none = np.empty((0, 4))
-        return cls(
-            canvas.size(ax), np.vstack([none, *markers]), np.vstack([none, *others]), _lines(ax)
-        )
-
-    def radius(self, at: Spots) -> float:
-        """Half the width of the marker at a spot."""
-        apart = np.abs((self.markers[:, :2] + self.markers[:, 2:]) / 2 - at).sum(1)
-        mine = self.markers[apart.argmin()]
-        return float(mine[2] - mine[0]) / 2
-
-    def free(self, boxes: Boxes, solid: Boxes) -> NDArray[np.bool_]:
-        """Which boxes lie within the axes, and on nothing; `solid` is what else is taken."""
-        inner = np.array(self.size) - _MARGIN
-        free = np.logical_and((boxes[:, :2] >= _MARGIN).all(1), (boxes[:, 2:] <= inner).all(1))
-        whole = np.append(boxes[:, :2].min(0, initial=np.inf), boxes[:, 2:].max(0, initial=0))
-        taken = np.vstack([solid, self.ends])
-        taken = taken[_overlap(taken, whole[None])[:, 0]]
-        free[free] = ~_overlap(boxes[free], taken).any(1)
-        starts, ends = self.lines
-        near = _overlap(
-            np.hstack([np.minimum(starts, ends), np.maximum(starts, ends)]) + _WIDER, whole[None]
-        )[:, 0]
-        free[free] = ~_crossing((starts[near], ends[near]), boxes[free] + _WIDER).any(0)
-        return free
-
-
-def _place(ax: Axes, data: NDArray[np.float64]) -> Spots:
-    return np.asarray((ax.transData - ax.transAxes).transform(data)) * canvas.size(ax)
-
-
-def _extents(ax: Axes, markers: PathCollection) -> Boxes:
-    centres = _place(ax, np.asarray(markers.get_offsets(), np.float64))
-    reach = (np.sqrt(markers.get_sizes()) / 2 + 0.5)[:, None]
-    return np.hstack([centres - reach, centres + reach])
-
-
-def _lines(ax: Axes) -> Segments:
-    lines = [np.asarray(line.get_xydata(), np.float64) for line in ax.get_lines()]
-    lines += [
-        np.asarray(bar, np.float64)
-        for bars in ax.collections
-        if isinstance(bars, LineCollection)
-        for bar in bars.get_segments()
-    ]
-    placed = [_place(ax, line) for line in lines if len(line)] or [np.empty((0, 2))]
-    return np.vstack([line[:-1] for line in placed]), np.vstack([line[1:] for line in placed])
-
-
-def _along(start: Spots, end: Spots) -> Boxes:
-    """Small boxes along a leader, which other labels and leaders keep clear of."""
-    steps = int(np.abs(end - start).max() / _STEP) + 1
-    spots = start + (end - start) * np.arange(steps + 1)[:, None] / steps
-    return np.hstack([spots - 0.5, spots + 0.5])
+def _ink(ax: Axes, artists: Iterable[Artist]) -> Mask:
+    """The pixels of the figure that artists colour."""
+    agg: Any = RendererAgg  # matplotlib tells no types of it
+    renderer = agg(*_size(ax), ax.figure.dpi)
+    for artist in artists:
+        artist.draw(renderer)
+    return np.asarray(np.asarray(renderer.buffer_rgba())[::-1, :, 3] > 0)

@@ -98,6 +98,22 @@ def test_a_far_label_has_a_leader() -> None:
     assert near.arrow_patch is None  # type: ignore[attr-defined]
 
 
+def test_a_label_keeps_clear_of_the_whole_width_of_a_line() -> None:
+    def paint(points: DataFrame, ax: Axes) -> None:
+        ax.set(xlabel="x", ylabel="y", xlim=(0, 10), ylim=(0, 10))
+        draw_points(ax, points)
+        ax.axhline(5.3, linewidth=16)  # 10 points above the middle of the marker
+        placement.label_points(ax, points)
+
+    points = DataFrame([{"label": "Model", "family": "deit", "x": 5.0, "y": 5.0}])
+    with style("page"):
+        ax = drawing.on(Plot("p", "P", "", "", points, paint))
+        [box] = boxes(ax).values()
+        pixels = ax.figure.dpi / 72
+        middle = ax.transData.transform((5.0, 5.3))[1]
+        assert box.y1 < middle - 8 * pixels or box.y0 > middle + 8 * pixels
+
+
 def _around(reach: float) -> list[tuple[float, float]]:
     return [(-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach), (-reach, -reach)]
 
