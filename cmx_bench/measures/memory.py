@@ -20,7 +20,7 @@ from cmx_bench.errors import SkipError
 from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
 from cmx_bench.measures.forward import Forward, images, place
 from cmx_bench.measures.ready import prepare
-from cmx_bench.models.building import build, origin
+from cmx_bench.models.building import build, import_code, origin
 
 
 def measure(model: Model, setting: Setting) -> Samples | Watched:
@@ -69,6 +69,7 @@ def _in_use(device: str) -> int:
 
 def _on_cpu(model: Model, setting: Setting) -> Samples | Watched:
     """Growth of this process from before the model was there to the peak of a second pass."""
+    import_code(model, setting.image_size)
     before = resident()
     prepared = prepare(model, setting)
     return _grown(before, prepared.forward, prepared.details)

@@ -12,6 +12,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples, Watched
 from cmx_bench.measures.memory import counted_from, forget_peak, peak_resident, resident
 from cmx_bench.measures.training_step import PHASES, prepare
+from cmx_bench.models.building import import_code
 
 # What has the peak counted anew, and gives whether it is; what gives the peak.
 _Watch: TypeAlias = tuple[Callable[[], bool], Callable[[], int]]
@@ -26,6 +27,7 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     Raises:
         SkipError: the system does not tell what a process holds.
     """
+    import_code(model, setting.image_size)
     before = resident() if setting.kind == "cpu" else 0
     step = prepare(model, setting)
     step()

@@ -25,6 +25,21 @@ def test_memory_holds_the_weights_and_the_images() -> None:
     assert 0.9 * weights < measured("memory", wide, CPU)["peak_memory"][0] < 4 * weights
 
 
+@pytest.mark.parametrize("name", ["memory", "train_memory"])
+def test_what_building_imports_is_no_memory_of_the_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a function does that imports transformers and builds a network of it."""
+    (tmp_path / "large_code.py").write_text("TABLE = b'1' * (256 * 2**20)\n")
+    (tmp_path / "own_late.py").write_text(
+        "def build():\n    import large_code, torch\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 56 * 56, 10))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    own = Model("m", "M", "m", "python", "own_late:build", num_classes=10)
+    assert max(value for [value] in measured(name, own, CPU).values()) < 128 * 2**20
+
+
 def test_the_peak_is_counted_anew() -> None:
     block = torch.ones(32 * 2**20)  # 128 MiB
     high = memory.peak_resident()
