@@ -150,16 +150,24 @@ def _refuse_mixture(file: Path, classes: Sequence[_Found]) -> None:
                         f"an image that has none")  # fmt: skip
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
+def text_of(file: Path) -> str:
+    """The text of a file that names files or classes, as the system has these, whatever their
+    bytes.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         content = file.read_bytes()
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows writes "Unicode"
-            text = content.decode("utf-16")
-        else:  # names of files as the system gives them, whatever their bytes
-            text = content.decode("utf-8-sig", "surrogateescape")
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig", "surrogateescape")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
-    text = _SEPARATOR.sub("\n", text, count=1)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
+    text = _SEPARATOR.sub("\n", text_of(file), count=1)
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), None)
     if separator == ";":

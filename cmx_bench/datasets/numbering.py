@@ -13,7 +13,7 @@ from typing import TypeAlias
 from timm.data.imagenet_info import ImageNetInfo
 
 from cmx_bench.datasets import key_of
-from cmx_bench.datasets.label_lines import Lines, Word, compose
+from cmx_bench.datasets.label_lines import Lines, Word, compose, text_of
 from cmx_bench.datasets.tree import Tree, natural_order
 from cmx_bench.errors import DataError
 from cmx_bench.units import tally
@@ -122,11 +122,7 @@ def by_list(readings: Sequence[Reading], file: Path, num_classes: int | None) ->
     Raises:
         DataError: it cannot be read, has as many as the model has not, or lacks one that is there.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
-    names = [compose(line.strip()) for line in lines if line.strip()]
+    names = [compose(line.strip()) for line in text_of(file).splitlines() if line.strip()]
     if len(set(names)) < len(names) or num_classes not in (None, len(names)):
         raise DataError(f"{file}: expected the model's {num_classes or ''} classes in their order, "
                         f"one on each line, got {len(set(names))} different ones")  # fmt: skip

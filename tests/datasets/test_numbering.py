@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,17 @@ def test_a_list_of_classes_numbers_them_by_its_lines(tmp_path: Path) -> None:
         numbering.by_list([folders("cat")], listed, None)
     with pytest.raises(DataError, match="cannot be read"):
         numbering.by_list([folders("cat")], tmp_path / "none.txt", None)
+
+
+@pytest.mark.parametrize("content", [b"dog\ncaf\xe9\n", "dog\r\ncaf\u00e9".encode("utf-16")])
+def test_a_list_of_classes_is_read_as_the_folders_are_called(
+    tmp_path: Path, content: bytes
+) -> None:
+    """As files of labels are: in whatever bytes, and as Windows writes "Unicode"."""
+    (tmp_path / "classes.txt").write_bytes(content)
+    name = os.fsdecode(b"caf\xe9") if content.startswith(b"dog") else "caf\u00e9"
+    numbered = numbering.by_list([folders(name, "dog")], tmp_path / "classes.txt", 2)
+    assert numbered.numbers == {"dog": 0, name: 1}
 
 
 def test_an_image_without_a_class_has_no_number() -> None:
