@@ -247,7 +247,8 @@ class _Outputs(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         with _Results() if self._everything else nullcontext([]) as results:
-            outputs = [*tensors_in(self.model(*inputs)), *results]
+            # A buffer that no checkpoint holds is no output of a trace as it is.
+            outputs = [*(output.clone() for output in tensors_in(self.model(*inputs))), *results]
         if not outputs:
             raise CountError("the model returns no tensor")
         return tuple(outputs)

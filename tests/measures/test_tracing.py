@@ -58,3 +58,18 @@ def test_sizes_are_numbers_in_a_trace_too(agrees: Callable[[Tensor], bool]) -> N
             return super().forward(image)
 
     assert count(lambda: Asking(3, 4, 1), 8).macs == 8 * 8 * 3 * 4
+
+
+def test_a_buffer_that_no_checkpoint_holds_is_an_output() -> None:
+    """As the loss beside the logits that a model has none of where it is not trained."""
+
+    class WithLoss(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(3, 4, 1)
+            self.register_buffer("zero", torch.tensor(0.0), persistent=False)
+            self.zero: Tensor
+
+        def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+            return super().forward(image), self.zero
+
+    assert count(WithLoss, 8).macs == 8 * 8 * 3 * 4
