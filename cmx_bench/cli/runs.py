@@ -23,7 +23,7 @@ from cmx_bench.spec import disk
 
 if TYPE_CHECKING:
     from cmx_bench.cli.engines import Engine
-    from cmx_bench.execute.outlook import Outlook
+    from cmx_bench.plan import Plan
     from cmx_bench.results.nouns import Report
 
 _GRACE = 5.0  # seconds for the report of a run that is ended: schedulers kill ten after they ask
@@ -48,7 +48,6 @@ def run(
 ) -> None:  # fmt: skip
     """Measure a suite, or models, and render the report."""
     from cmx_bench.execute import looking, opening
-    from cmx_bench.execute.outlook import Outlook
 
     times = times_of(request)
     if len(line := command_line()) > MOST_OF_A_TEXT:
@@ -68,11 +67,11 @@ def run(
         folder = opening.open_run(plan, Path("reports"), out, fresh, line, neighbours)
         if neighbours is not None:
             note(neighbours, neighbours.disturbs)
-        _measure(Outlook.of(plan, folder), folder, engine, times, gate_claims)
+        _measure(plan, folder, engine, times, gate_claims)
 
 
 def _measure(
-    outlook: Outlook, folder: Path, engine: Engine, times: tuple[float | None, float],
+    plan: Plan, folder: Path, engine: Engine, times: tuple[float | None, float],
     gate_claims: bool,
 ) -> None:  # fmt: skip
     """Measures what is left of a run and shows its report, also where a signal ends it.
@@ -81,22 +80,23 @@ def _measure(
         times: the seconds of `--budget`, None for the suite's, and of `--spread`.
     """
     from cmx_bench.cli import progress
-    from cmx_bench.execute import remaining, runner
+    from cmx_bench.execute import outlook, remaining, runner
 
-    plan, (budget, spread) = outlook.plan, times
+    budget, spread = times
     seconds = budget_of(plan, budget)
-    if records := outlook.records:
-        are = "is" if len(records) == 1 else "are"
-        executions = units.tally(len(records), "execution")
-        note(f"continuing in {folder}: {executions} {are} there already")
-    if warning := remaining.foretell(plan, outlook.found, seconds):
-        note(warning, beware=True)
-    gc.freeze()  # a search of what was read for garbage would disturb what is timed
     there = f"what was measured is in {folder}, the same command goes on from there"
     with keeping(there, partial(_render_briefly, folder)):
-        watching = progress.watching(outlook, seconds, spread)
-        with engine.engaged(plan) as (execute, evaluate), watching as watch:
-            runner.run(outlook, folder, execute, watch, seconds, evaluate, spread)
+        with outlook.continuing(plan, folder) as known:
+            if records := known.records:
+                are = "is" if len(records) == 1 else "are"
+                executions = units.tally(len(records), "execution")
+                note(f"continuing in {folder}: {executions} {are} there already")
+            if warning := remaining.foretell(plan, known.found, seconds):
+                note(warning, beware=True)
+            gc.freeze()  # a search of what was read for garbage would disturb what is timed
+            watching = progress.watching(known, seconds, spread)
+            with engine.engaged(plan) as (execute, evaluate), watching as watch:
+                runner.run(known, folder, execute, watch, seconds, evaluate, spread)
         _show(folder, gate_claims)
 
 

@@ -7,6 +7,7 @@ round. Between two rounds a record changes what is known of its own cell alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
-from cmx_bench.results import collector, disturbance, records
+from cmx_bench.results import collector, disturbance, records, runfolder
 from cmx_bench.results.records import Record
 
 
@@ -42,8 +43,10 @@ class Outlook:
     fault of its model, has no record of that and gets no more processes.
     """
 
-    def __init__(self, plan: Plan, found: Iterable[Record] = (), stamp: object = None) -> None:
+    def __init__(self, plan: Plan, found: Iterable[Record] = ()) -> None:
         self.plan = plan
+        self.records = list(found)
+        self.found = disturbance.by_cell(self.records)
         self.left: dict[str, int] = {}
         self.wanted: dict[str, int] = {}
         self.total = 0
@@ -59,31 +62,6 @@ class Outlook:
         self._left, self._ended = np.zeros((2, len(plan.cells)), np.int64)
         self._groups = list(_groups(plan))
         self._changed: dict[str, int] = {}
-        self._begin(found, stamp)
-
-    @classmethod
-    def of(cls, plan: Plan, folder: Path) -> Outlook:
-        """That of the records in a run's folder.
-
-        Raises:
-            RecordsError: they cannot be read.
-        """
-        stamp = records.stamp(folder)
-        return cls(plan, records.read(folder), stamp)
-
-    def catch_up(self, folder: Path) -> None:
-        """Reads the folder's records again where they have changed since `of` read them.
-
-        Raises:
-            RecordsError: they cannot be read.
-        """
-        if (stamp := records.stamp(folder)) != self._stamp:
-            self._begin(records.read(folder), stamp)
-
-    def _begin(self, found: Iterable[Record], stamp: object) -> None:
-        self._stamp = stamp
-        self.records = list(found)
-        self.found = disturbance.by_cell(self.records)
         self._judge_all()
 
     def add(self, record: Record) -> None:
@@ -191,6 +169,17 @@ class Outlook:
         self._left[place] = left
         self._took[place] = mine[-1].elapsed if mine else np.nan
         self._ended[place] = sum(record.status == "ok" for record in mine)
+
+
+@contextmanager
+def continuing(plan: Plan, folder: Path) -> Iterator[Outlook]:
+    """The outlook on what the records in a run's folder lack; no other process measures into it.
+
+    Raises:
+        RecordsError: another process does, or the records cannot be read.
+    """
+    with runfolder.locking(folder):
+        yield Outlook(plan, records.read(folder))
 
 
 def _groups(plan: Plan) -> Iterator[_Group]:

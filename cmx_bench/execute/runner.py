@@ -26,7 +26,7 @@ from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import Plan, at_once
-from cmx_bench.results import agreement, environment, origins, predictions, records, runfolder
+from cmx_bench.results import agreement, environment, origins, predictions, records
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.soundness import make_sound
 from cmx_bench.spec import disk
@@ -50,7 +50,8 @@ def run(
     evaluator: Evaluator = learners.evaluate,
     spread: float = 0.0,
 ) -> list[Record]:
-    """Measures what the folder's records lack for the outlook's plan and returns all of them.
+    """Measures what the folder's records lack for the outlook's plan and returns all of them; the
+    outlook is one of `outlook.continuing`.
 
     Each record is on the disk, and in the outlook, before `watch` is told and the next cell starts.
     Where the suite wants a precision, rounds go on for the cells that have not reached it, up to
@@ -63,12 +64,11 @@ def run(
     run is not finished: the next command goes on with it.
 
     Raises:
-        RecordsError: another process measures into the folder, or it cannot be written.
+        RecordsError: the folder cannot be written.
     """
     log = disk.within(folder, "log.txt")
-    with runfolder.locking(folder), _keeping_short(log):
-        outlook.catch_up(folder)
-        plan = outlook.plan
+    plan = outlook.plan
+    with _keeping_short(log):
         known = opening.continue_run(plan, records.read_run(folder), budget)
         measured = executor(
             _rounds(outlook, log, watch, budget, spread), plan.suite_file.suite.timeout

@@ -268,15 +268,6 @@ def _in_order(
     return records
 
 
-def stamp(folder: Path) -> tuple[int, int, int] | None:
-    """A value that changes when the records of a run change; None if there are none."""
-    path = disk.within(folder, "records.jsonl")
-    if not path.exists():
-        return None
-    file = path.stat()
-    return file.st_ino, file.st_size, file.st_mtime_ns
-
-
 def write_run(folder: Path, run: Run) -> None:
     """Makes a run's folder, and writes run.json at once or not at all.
 

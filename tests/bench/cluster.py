@@ -31,7 +31,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import cluster, on_ray, opening, rounds, runner, slots
 from cmx_bench.execute.on_node import Agent
-from cmx_bench.execute.outlook import Outlook
+from cmx_bench.execute.outlook import continuing
 from cmx_bench.measures import compiled
 from cmx_bench.plan import Plan
 from cmx_bench.results import records
@@ -129,7 +129,8 @@ def work(folder: Path, address: str) -> None:
     with cluster.joining(address):
         opened = on_ray.RayOpening(cluster.Nodes(folder, print, StandInAgent))
         executor = partial(slots.execute, opened)
-        runner.run(Outlook.of(plan, out), out, executor, lambda *_: None)
+        with continuing(plan, out) as outlook:
+            runner.run(outlook, out, executor, lambda *_: None)
 
 
 def begun(folder: Path, address: str) -> subprocess.Popen[bytes]:

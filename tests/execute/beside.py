@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cmx_bench.cli.ending import Ended, end_children, heeding
 from cmx_bench.execute import devices, runner
-from cmx_bench.execute.outlook import Outlook
+from cmx_bench.execute.outlook import continuing
 from cmx_bench.execute.runner import Watch
 from cmx_bench.plan import Plan
 from cmx_bench.results.records import Record
@@ -20,8 +20,9 @@ TWO = (Place("cpu", "", (0,)), Place("cpu", "", (1,)))
 def run(plan: Plan, folder: Path, watch: Watch) -> list[str]:
     """Measures side by side; gives what was said of devices that were left out."""
     said: list[str] = []
-    with devices.engaging(TWO, said.append) as (executor, evaluator):
-        runner.run(Outlook.of(plan, folder), folder, executor, watch, None, evaluator)
+    engaged = devices.engaging(TWO, said.append)
+    with continuing(plan, folder) as outlook, engaged as (executor, evaluator):
+        runner.run(outlook, folder, executor, watch, None, evaluator)
     return said
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cmx_bench.datasets import open_dataset, rgb
 from cmx_bench.execute import opening, runner
-from cmx_bench.execute.outlook import Outlook
+from cmx_bench.execute.outlook import continuing
 from cmx_bench.execute.runner import Watch
 from cmx_bench.plan import Plan, making
 from cmx_bench.results.records import Record
@@ -53,7 +53,8 @@ def measure(
     plan: Plan, folder: Path, executor: Executor, watch: Watch = silent, **more: Any
 ) -> list[Record]:
     """Measures what the folder lacks for a plan."""
-    return runner.run(Outlook.of(plan, folder), folder, executor, watch, **more)
+    with continuing(plan, folder) as outlook:
+        return runner.run(outlook, folder, executor, watch, **more)
 
 
 def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:

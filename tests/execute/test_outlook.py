@@ -13,7 +13,7 @@ from cmx_bench.execute import outlook
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.plan import Plan, making
 from cmx_bench.plan.users import Asked
-from cmx_bench.results import disturbance, records
+from cmx_bench.results import disturbance, runfolder
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
@@ -100,20 +100,18 @@ def test_rounds_without_a_new_record_judge_none(
     assert sorted(judged) == sorted(record.cell for record in found)
 
 
-def test_records_are_read_again_where_they_have_changed(
-    tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_goes_on_locked_with_the_records_of_its_folder(
+    tiny_plan: Plan, tmp_path: Path
 ) -> None:
     folder = opened(tiny_plan, tmp_path)
     found = measured(tiny_plan, folder)
-    before = Outlook.of(tiny_plan, folder)
-    with monkeypatch.context() as patched:
-        patched.setattr(outlook.records, "read", None)  # is not called
-        before.catch_up(folder)
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
     (folder / "records.jsonl").write_text("".join(lines[:-1]))
-    before.catch_up(folder)
-    assert before.records == found[:-1] == records.read(folder)
-    assert sum(before.left.values()) == 1
+    with outlook.continuing(tiny_plan, folder) as known:
+        assert runfolder.is_locked(folder)
+        assert known.records == found[:-1]
+        assert sum(known.left.values()) == 1
+    assert not runfolder.is_locked(folder)
 
 
 def test_a_cell_that_was_lost_gets_no_more_processes(tiny_plan: Plan) -> None:

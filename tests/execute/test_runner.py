@@ -76,9 +76,7 @@ def test_an_int8_job_says_on_which_images_it_is_calibrated(tiny_plan: Plan, tmp_
 
     seconds = {cell.key: 1.0 for cell in cells}
     plan = replace(tiny_plan, cells=cells, evaluation=task, estimates=seconds)
-    for job, _ in StandIn(note)(
-        runner._rounds(Outlook.of(plan, tmp_path), tmp_path, silent, None, 0.0), 9
-    ):
+    for job, _ in StandIn(note)(runner._rounds(Outlook(plan), tmp_path, silent, None, 0.0), 9):
         assert job.cell in cells
     assert tasks == {"mixer": None, "net": task}
 

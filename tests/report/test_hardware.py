@@ -12,7 +12,7 @@ import pytest
 from cmx_bench import load
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import opening, runner
-from cmx_bench.execute.outlook import Outlook
+from cmx_bench.execute.outlook import continuing
 from cmx_bench.gate import check
 from cmx_bench.gate.history import gathering
 from cmx_bench.plan import Plan, making
@@ -79,7 +79,8 @@ def measured(tmp_path: Path, plan_on: Callable[..., Plan]) -> Callable[..., Path
         folder = opening.open_run(
             plan, tmp_path / "reports", tmp_path / out, False, "run suite.yaml"
         )
-        runner.run(Outlook.of(plan, folder), folder, StandIn(answer), lambda job, record: None)
+        with continuing(plan, folder) as outlook:
+            runner.run(outlook, folder, StandIn(answer), lambda job, record: None)
         return folder
 
     return measure
