@@ -18,7 +18,7 @@ from pathlib import Path
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters, learners, on_device, rounds, slots
-from cmx_bench.execute.on_device import Close, Execute, Open, Order
+from cmx_bench.execute.on_device import Order, Work
 from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError, Tell
 from cmx_bench.measures import compiled
 from cmx_bench.spec import disk
@@ -68,16 +68,14 @@ def _opening(
     beside: Sequence[_Beside], variables: Mapping[str, str], tell: Callable[[str], None],
     this: Round,
 ) -> Iterator[Sequence[Slot]]:  # fmt: skip
-    chosen = _choose(beside, this.jobs)
-    order = Open(this.jobs[0].log, this.repeated, variables)
-    ready = _ready(chosen, order, tell)
+    ready = _ready(_choose(beside, this.jobs), this, variables, tell)
     try:
         yield ready
     except BaseException:
         for each in ready:
             each.kill()
         raise
-    wait([each.ask(Close()) for each in ready])
+    wait([each.ask(Work.close) for each in ready])
 
 
 def _choose(beside: Sequence[_Beside], jobs: Sequence[Job]) -> list[_Beside]:
@@ -92,15 +90,19 @@ def _choose(beside: Sequence[_Beside], jobs: Sequence[Job]) -> list[_Beside]:
     return chosen
 
 
-def _ready(chosen: Sequence[_Beside], order: Open, tell: Callable[[str], None]) -> list[_Beside]:
+def _ready(
+    chosen: Sequence[_Beside], this: Round, variables: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> list[_Beside]:  # fmt: skip
     """Those that are ready for a round; one that is not is begun anew, once.
 
     Raises:
         CmxError: none is.
     """
-    asked = {each: each.open(order) for each in chosen}
+    asked = {each: each.open(this, variables) for each in chosen}
     wait(asked.values())
-    again = {each: each.open(order) for each, future in asked.items() if future.exception()}
+    again = {each: each.open(this, variables) for each, future in asked.items()
+             if future.exception()}  # fmt: skip
     wait(again.values())
     errors = {each: error for each, future in (asked | again).items()
               if (error := future.exception()) is not None}  # fmt: skip
@@ -144,17 +146,19 @@ class _Beside:
         def hear(said: Heard) -> None:
             tell((asked[said[0].key], said[1]) if isinstance(said, tuple) else said)
 
-        return self._pool.submit(self._answer, Execute(here, timeout), hear)
+        return self.ask(partial(Work.carry_out, order=here, timeout=timeout), hear)
 
-    def open(self, order: Open) -> Future[None]:
+    def open(self, this: Round, variables: Mapping[str, str]) -> Future[None]:
         """Begins a round, and the process where there is none."""
+        log = this.jobs[0].log
         if self._process is None or self._process.poll() is not None:
-            self._begin(order.log)
-        return self.ask(order)
+            self._begin(log)
+        return self.ask(partial(Work.open, repeated=this.repeated, log=log, variables=variables))
 
-    def ask(self, order: Open | Close) -> Future[None]:
-        """Begins to do something that gives nothing; the future may raise `SlotLostError`."""
-        return self._pool.submit(self._answer, order)
+    def ask(self, order: Order, hear: Tell = lambda _: None) -> Future[None]:
+        """Begins to have an order carried out; `hear` hears what the process says of it, and the
+        future may raise `SlotLostError`."""
+        return self._pool.submit(self._answer, order, hear)
 
     def kill(self) -> None:
         """Ends the process, and so all that it began."""
@@ -183,15 +187,13 @@ class _Beside:
             )  # fmt: skip
         self._pipe = ours
 
-    def _answer(self, order: Order, hear: Tell | None = None) -> None:
-        """Has an order carried out; `hear` hears what the process says of it."""
+    def _answer(self, order: Order, hear: Tell) -> None:
         assert self._pipe is not None
         try:
             self._pipe.send(order)
             while (said := self._pipe.recv()) is not None:
                 if isinstance(said, CmxError):
                     raise said
-                if hear is not None:
-                    hear(said)
+                hear(said)
         except (EOFError, OSError):
             raise SlotLostError(f"the process of {self.name} was lost; see {self._log}") from None

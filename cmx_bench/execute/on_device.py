@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
@@ -17,33 +16,40 @@ from typing import TypeAlias
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
+from cmx_bench.execute.slots import Tell
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker.job import EvaluationJob, Job
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Has all ready for a round: an interpreter of its own where it is `repeated`."""
+class Work(ExitStack):
+    """The work of a round on the device. Its interpreter, where it has one, ends with it; `tell`
+    hears of each cell its outcome, and how an evaluation goes."""
 
-    log: Path
-    repeated: bool
-    variables: Mapping[str, str]
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell = tell
+        self._call: JobCall = rounds.call_once
+
+    def open(self, repeated: bool, log: Path, variables: Mapping[str, str]) -> None:
+        """Has all ready for a round: an interpreter of its own where it is `repeated`."""
+        self._call = self.enter_context(rounds.ready(repeated, log, variables))
+
+    def carry_out(self, order: Job | EvaluationJob, timeout: float) -> None:
+        """Executes a job, or evaluates."""
+        if isinstance(order, Job):
+            self._tell((order.cell, rounds.execute_job(self._call, order, timeout)))
+            return
+        for graded in learners.outcomes(order, timeout, self._tell):
+            self._tell(graded)
+
+    def close(self) -> None:
+        """Ends the interpreter of the round."""
+        self._call = rounds.call_once
+        super().close()
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """Executes a job, or evaluates; says of each cell its outcome, and how an evaluation goes."""
-
-    job: Job | EvaluationJob
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Ends the interpreter of the round."""
-
-
-Order: TypeAlias = Open | Execute | Close
+# A method of `Work` with its arguments.
+Order: TypeAlias = Callable[[Work], None]
 
 
 def main(descriptor: str, cores: str) -> None:
@@ -57,40 +63,14 @@ def main(descriptor: str, cores: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is interrupted too, and ends this
     end_with(os.getppid())
     os.sched_setaffinity(0, map(int, cores.split(",")))
-    with _Round() as this:
+    with Work(pipe.send) as work:
         while True:
             try:
                 order: Order = pipe.recv()
             except EOFError:
                 return
             try:
-                _obey(this, order, pipe)
+                order(work)
                 pipe.send(None)
             except CmxError as error:
                 pipe.send(error)
-
-
-def _obey(this: _Round, order: Order, pipe: Connection) -> None:
-    match order:
-        case Open():
-            this.open(order)
-        case Execute(Job() as job, timeout):
-            pipe.send((job.cell, rounds.execute_job(this.call, job, timeout)))
-        case Execute(EvaluationJob() as job, timeout):
-            for graded in learners.outcomes(job, timeout, pipe.send):
-                pipe.send(graded)
-        case Close():
-            this.close()
-
-
-class _Round(ExitStack):
-    """How the jobs of the round under way are executed; its interpreter ends with it."""
-
-    call: JobCall = staticmethod(rounds.call_once)
-
-    def open(self, order: Open) -> None:
-        self.call = self.enter_context(rounds.ready(order.repeated, order.log, order.variables))
-
-    def close(self) -> None:
-        self.call = rounds.call_once
-        super().close()

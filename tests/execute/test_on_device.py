@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
-from cmx_bench.execute import learners, on_device, rounds
-from cmx_bench.execute.on_device import Close, Execute, Open
+from cmx_bench.execute import learners, rounds
+from cmx_bench.execute.on_device import Work
+from cmx_bench.execute.slots import Heard, Tell
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
 from cmx_bench.worker.local import Call
 
@@ -38,27 +39,25 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_repeated_round_has_an_interpreter_until_it_is_closed(done: list[str]) -> None:
-    ours, theirs = Pipe()
-    with on_device._Round() as this:
-        on_device._obey(this, Open(Path("log"), True, {"A": "b"}), theirs)
-        on_device._obey(this, Execute(JOB, 60.0), theirs)
-        assert ours.recv()[1].reason == "of its own"
-        on_device._obey(this, Close(), theirs)
+    heard: list[Any] = []
+    with Work(heard.append) as work:
+        work.open(True, Path("log"), {"A": "b"})
+        work.carry_out(JOB, 60.0)
+        work.close()
         assert done == ["begun with {'A': 'b'}", "ended"]
-        on_device._obey(this, Execute(JOB, 60.0), theirs)
-        assert ours.recv()[1].reason == "of the plan's"
-    ours.close()
+        work.carry_out(JOB, 60.0)
+    assert [outcome.reason for _, outcome in heard] == ["of its own", "of the plan's"]
 
 
 def test_another_round_only_waits_until_torch_is_loaded(done: list[str]) -> None:
-    with on_device._Round() as this:
-        on_device._obey(this, Open(Path("log"), False, {}), Pipe()[1])
+    with Work(print) as work:
+        work.open(False, Path("log"), {})
     assert done == ["os:getpid"]
 
 
 def test_an_interpreter_ends_with_the_process_that_has_it(done: list[str]) -> None:
-    with on_device._Round() as this:
-        on_device._obey(this, Open(Path("log"), True, {}), Pipe()[1])
+    with Work(print) as work:
+        work.open(True, Path("log"), {})
     assert done[-1] == "ended"
 
 
@@ -67,14 +66,13 @@ def test_an_evaluation_says_how_it_goes_and_what_came_of_each_cell(
 ) -> None:
     outcome = Outcome({"top1": [0.5]}, "", {})
 
-    def outcomes(job: EvaluationJob, timeout: float, tell: object) -> Iterator[object]:
-        tell(Seen(1, 2))  # type: ignore[operator]
+    def outcomes(job: EvaluationJob, timeout: float, tell: Tell) -> Iterator[Heard]:
+        tell(Seen(1, 2))
         yield CELL, outcome
 
     monkeypatch.setattr(learners, "outcomes", outcomes)
-    ours, theirs = Pipe()
+    heard: list[Heard] = []
     job = EvaluationJob((CELL,), 0, None, None, Path())  # type: ignore[arg-type]
-    with on_device._Round() as this:
-        on_device._obey(this, Execute(job, 60.0), theirs)
-    assert ours.recv() == Seen(1, 2)
-    assert ours.recv() == (CELL, outcome)
+    with Work(heard.append) as work:
+        work.carry_out(job, 60.0)
+    assert heard == [Seen(1, 2), (CELL, outcome)]
