@@ -24,7 +24,7 @@ from cmx_bench.results import predictions
 from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker import local
-from cmx_bench.worker.job import EvaluationJob, Outcome, Seen, Trained, TrainingJob
+from cmx_bench.worker.job import EvaluationJob, Outcome, Seen, TrainingJob
 from cmx_bench.worker.local import Child, KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
@@ -97,12 +97,11 @@ def execute(
         yield from ((job.cell, Outcome({}, reason, {})) for job in jobs)
         jobs = []
     log = disk.within(folder, "log.txt")
-    for job, trained, seconds in _train(jobs, log, timeout, watch):
-        if trained.told is None:
-            environment, lost = trained.environment, trained.lost
-            yield job.cell, Outcome({}, trained.reason, environment, elapsed=seconds, lost=lost)
+    for job, trained in _train(jobs, log, timeout, watch):
+        if trained.reason:
+            yield job.cell, trained
         else:
-            ready.append(_Ready(job.cell, job.files.last, trained.told, seconds))
+            ready.append(_Ready(job.cell, job.files.last, trained.details, trained.elapsed))
     ready.sort(key=lambda each: cells.index(each.cell))
     yield from _evaluate(ready, seed, task, folder, timeout, watch)
 
@@ -126,9 +125,9 @@ def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
 
 def _train(
     jobs: Sequence[TrainingJob], log: Path, timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[TrainingJob, Trained, float]]:
-    """Each training as it ends, with the seconds that it took. One whose process something outside
-    ended goes on once."""
+) -> Iterator[tuple[TrainingJob, Outcome]]:
+    """Each training with its outcome, as it ends. One whose process something outside ended goes on
+    once."""
     waiting = deque(jobs)
     tried: list[TrainingJob] = []
     under_way: dict[Connection, _UnderWay] = {}
@@ -139,22 +138,14 @@ def _train(
                 child = own.enter_context(local.process(_TARGET, job, log))
                 under_way[child.pipe] = _UnderWay(job, child, own, time.monotonic())
             for training in _await_words(under_way.values(), timeout):
-                ended = _hear(training, timeout)
-                if ended is None:
-                    continue
-                del under_way[training.child.pipe]
-                if not isinstance(ended, Trained) or ended.told is None:
-                    training.child.process.kill()  # it may hang
-                training.closing.close()
-                if isinstance(ended, Trained):
-                    yield training.job, ended, time.monotonic() - training.begin
-                elif isinstance(ended, KilledError) and training.job not in tried:
-                    tried.append(training.job)
-                    waiting.appendleft(training.job)
-                else:
-                    reason, lost = f"the process {ended}", isinstance(ended, LostError)
-                    failed = Trained(None, reason, {}, lost)
-                    yield training.job, failed, time.monotonic() - training.begin
+                if (ended := _hear(training, timeout)) is not None:
+                    del under_way[training.child.pipe]
+                    outcome = _end(training, ended)
+                    if isinstance(ended, KilledError) and training.job not in tried:
+                        tried.append(training.job)
+                        waiting.appendleft(training.job)
+                    else:
+                        yield training.job, outcome
                 _tell(under_way.values(), len(jobs), len(waiting), watch)
 
 
@@ -172,18 +163,29 @@ def _await_words(under_way: Collection[_UnderWay], timeout: float) -> list[_Unde
     ]
 
 
-def _hear(training: _UnderWay, timeout: float) -> Trained | ProcessError | None:
+def _hear(training: _UnderWay, timeout: float) -> Outcome | ProcessError | None:
     """How a training ended; None where it goes on."""
     if not training.child.pipe.poll():
         return ProcessError(f"took longer than {timeout:g} s")
     try:
-        said: Seen | Trained = local.receive(training.child, None)
+        said: Seen | Outcome = local.receive(training.child, None)
     except ProcessError as error:
         return error
-    if isinstance(said, Trained):
-        return said
-    training.seen = said
-    return None
+    if isinstance(said, Seen):
+        training.seen = said
+        return None
+    return said
+
+
+def _end(training: _UnderWay, ended: Outcome | ProcessError) -> Outcome:
+    """What came of a training, whose process is ended."""
+    if isinstance(ended, ProcessError):
+        lost = isinstance(ended, LostError)
+        ended = Outcome({}, f"the process {ended}", {}, lost=lost)
+    if ended.reason:
+        training.child.process.kill()  # it may hang
+    training.closing.close()
+    return replace(ended, elapsed=time.monotonic() - training.begin)
 
 
 def _tell(

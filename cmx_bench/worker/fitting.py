@@ -31,7 +31,7 @@ from cmx_bench.training.batches import Images, Part, augment, workers_that_fit
 from cmx_bench.training.files import Files
 from cmx_bench.training.loop import Training
 from cmx_bench.worker import machine, ranks
-from cmx_bench.worker.job import Seen, Trained, TrainingJob
+from cmx_bench.worker.job import Outcome, Seen, TrainingJob
 from cmx_bench.worker.sampling import print_error, print_to, reason_of
 
 _CHUNK = 64  # images that are decoded at a time to evaluate
@@ -39,7 +39,7 @@ _SIGN_OF_LIFE = 1.0  # seconds
 
 
 def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
-    """Trains a model; says how it goes on `pipe`, at last a `Trained`.
+    """Trains a model; says how it goes on `pipe`, at last its outcome.
 
     Args:
         log: the file for what is printed.
@@ -55,7 +55,7 @@ def train(pipe: Connection, job: TrainingJob, log: Path) -> None:
     pipe.send(trained)
 
 
-def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[], None]) -> Trained:
+def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[], None]) -> Outcome:
     """The training by this process, or its part of it; see `ranks.RankWork`."""
     setting = _setting(job, part.rank)
     try:
@@ -67,14 +67,14 @@ def _train(job: TrainingJob, pipe: Connection, part: Part, advance: Callable[[],
         _join(part, job.files.meeting, setting)
         lesson = _lesson(job, part, advance)
         if part.rank == 0:
-            return Trained(_lead(pipe, job, lesson), "", environment)
+            return Outcome({}, "", environment, details=_lead(pipe, job, lesson))
         _resume(lesson.training, job.files)
         for _ in lesson.training.epochs(lambda images: None):  # which keeps nothing
             pass
-        return Trained({}, "", environment)
+        return Outcome({}, "", environment)
     except BaseException as error:  # whatever a model or an image does fails this training alone
         print_error(error)
-        return Trained(None, reason_of(error, setting), {}, is_of_surroundings(error))
+        return Outcome({}, reason_of(error, setting), {}, lost=is_of_surroundings(error))
 
 
 def _setting(job: TrainingJob, rank: int = 0) -> Setting:

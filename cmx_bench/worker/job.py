@@ -55,7 +55,8 @@ class Outcome:
     """What the process found: samples, or the reason why there are none.
 
     `covariates` and `discarded` are those of `measures.Watched`; `elapsed` are the seconds that the
-    process took; `details` what else belongs to the values, such as the images they rest on. A
+    process took; `details` what else belongs to the values, such as the images they rest on; of a
+    training, which has no values, they are what is told of it. A
     `skipped` cell was not tried: the reason says what it lacks. What was `lost` failed for its
     surroundings, and not for its model: another try may succeed.
     """
@@ -122,17 +123,6 @@ Evaluator: TypeAlias = Callable[
     [Sequence[EvaluationJob], float, Callable[[Seen], None]],
     Iterator[tuple[EvaluationJob, Cell, Outcome]],
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """How a training ended: what is to be told of it, or the reason why it failed, or was `lost`:
-    see `Outcome`."""
-
-    told: Mapping[str, Any] | None
-    reason: str
-    environment: Environment
-    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import psutil
 from cmx_bench.training.batches import Part
 from cmx_bench.training.orphans import end_with_parent
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Seen, Trained
+from cmx_bench.worker.job import Outcome, Seen
 from cmx_bench.worker.local import Child, ProcessError
 
 # A rank hangs if it stands still for so long while others are ahead of it, or is stopped: it passes
@@ -34,7 +34,7 @@ _LAST_WORDS = 1.0  # seconds, for what failed before what was heard first
 
 # Of a rank: the training by it, given the pipe for a `Seen` now and then, which part of each batch
 # is its own, and what it calls at every point that all ranks pass.
-RankWork: TypeAlias = Callable[[Connection, Part, Callable[[], None]], Trained]
+RankWork: TypeAlias = Callable[[Connection, Part, Callable[[], None]], Outcome]
 
 
 @dataclass(slots=True)
@@ -60,12 +60,12 @@ class _Ended:
     """How a rank ended, and when. One that died said nothing, and comes before any failure: none
     leaves because it failed, so that only a death makes others fail."""
 
-    trained: Trained
+    outcome: Outcome
     moment: float
     said: bool = True
 
 
-def lead(pipe: Connection, count: int, work: RankWork) -> Trained:
+def lead(pipe: Connection, count: int, work: RankWork) -> Outcome:
     """How the training ends that `count` ranks do together; none is left when it returns.
 
     Args:
@@ -107,7 +107,7 @@ def _live(pipe: Connection, part: Part, work: RankWork, passed: memoryview[int])
     signal.pause()
 
 
-def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> Trained:
+def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> Outcome:
     """How the first rank ended, or why one failed before."""
     left = {rank.child.pipe: rank for rank in ranks}
     failures: list[_Ended] = []
@@ -119,23 +119,23 @@ def _follow(pipe: Connection, ranks: Sequence[_Rank], passed: Sequence[int]) -> 
                 pipe.send(said)
                 continue
             del left[rank.child.pipe]
-            if said.trained.told is None:
+            if said.outcome.reason:
                 failures.append(said)
             elif rank.part.rank == 0:
-                return said.trained
+                return said.outcome
         if not failures and now >= last_look + _LOOK:
             failures += _find_hung(list(left.values()), passed, now - last_look)
             last_look = now
         if failures:
             until = min(until, time.monotonic() + _LAST_WORDS)
-    return min(failures, key=lambda failure: (failure.said, failure.moment)).trained
+    return min(failures, key=lambda failure: (failure.said, failure.moment)).outcome
 
 
 def _hear(rank: _Rank) -> Seen | _Ended:
     try:
         said: Seen | _Ended = local.receive(rank.child, None)
     except ProcessError as error:
-        return _Ended(Trained(None, f"{rank.name} {error}", {}), time.monotonic(), said=False)
+        return _Ended(Outcome({}, f"{rank.name} {error}", {}), time.monotonic(), said=False)
     return said
 
 
@@ -153,7 +153,7 @@ def _find_hung(ranks: Sequence[_Rank], passed: Sequence[int], seconds: float) ->
         for rank in ranks:
             os.kill(rank.seen.pid, signal.SIGUSR1)
     reasons = (f"{name} {why}; log.txt says where" for name, why in hung.items())
-    return [_Ended(Trained(None, reason, {}), time.monotonic()) for reason in reasons]
+    return [_Ended(Outcome({}, reason, {}), time.monotonic()) for reason in reasons]
 
 
 def _why_hung(rank: _Rank, passed: Sequence[int]) -> str | None:

@@ -7,7 +7,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from cmx_bench.worker.job import Seen, Trained, TrainingJob
+from cmx_bench.worker.job import Outcome, Seen, TrainingJob
 
 
 def pretend(pipe: Connection, job: TrainingJob, log: Path) -> None:
@@ -20,4 +20,4 @@ def pretend(pipe: Connection, job: TrainingJob, log: Path) -> None:
     pipe.send(Seen(3, 10))
     if job.cell.model.name == "hangs":
         time.sleep(600)
-    pipe.send(Trained({"at_once": job.at_once}, "", {}))
+    pipe.send(Outcome({}, "", {}, details={"at_once": job.at_once}))

@@ -32,7 +32,7 @@ from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
 from cmx_bench.training import files, schedule
 from cmx_bench.training.batches import Batches, Part
 from cmx_bench.worker import fitting, local
-from cmx_bench.worker.job import Job, Seen, Trained, TrainingJob
+from cmx_bench.worker.job import Job, Outcome, Seen, TrainingJob
 from cmx_bench.worker.targets import Target
 
 from ..conftest import CPU, StandIn
@@ -59,7 +59,7 @@ def cell(family: str) -> Cell:
 def trained(
     folder: Path, few: Path, family: str = "mixer", processes: int = 1, stop: bool = False,
     **parts: object,
-) -> Trained | None:  # fmt: skip
+) -> Outcome | None:  # fmt: skip
     """How a training ends, in a process of its own; None where it is killed after an epoch."""
     task = Evaluation(asked(**parts), Path(), few, processes=processes)
     ours, theirs = Pipe()
@@ -71,8 +71,8 @@ def trained(
             if stop and list(folder.glob("trained/*.state.pt")):
                 return None
             if ours.poll(0.01):
-                said: Seen | Trained = ours.recv()
-                if isinstance(said, Trained):
+                said: Seen | Outcome = ours.recv()
+                if isinstance(said, Outcome):
                     return said
     finally:
         process.kill()
@@ -91,14 +91,14 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
     for folder in (whole, killed):
         folder.mkdir()
     ended = trained(whole, few, "convmixer", channels_last=channels_last)
-    assert ended is not None and ended.told is not None
+    assert ended is not None and not ended.reason
     assert trained(killed, few, "convmixer", stop=True, channels_last=channels_last) is None
     resumed = trained(killed, few, "convmixer", channels_last=channels_last)
-    assert resumed is not None and resumed.told is not None
+    assert resumed is not None and not resumed.reason
     assert "going on" in (killed / "log.txt").read_text()
     for name, value in last(whole).items():
         assert torch.equal(value, last(killed)[name])
-    curves = [[point["loss"] for point in told["curve"]] for told in (ended.told, resumed.told)]
+    curves = [[point["loss"] for point in one.details["curve"]] for one in (ended, resumed)]
     assert curves[0] == curves[1]
     assert not list(killed.glob("trained/*.state.pt"))
 
@@ -125,9 +125,9 @@ def test_two_processes_train_as_one_does(tmp_path: Path, few: Path) -> None:
     for folder, processes in ((alone, 1), (together, 2)):
         folder.mkdir()
         ended = trained(folder, few, processes=processes)
-        assert ended is not None and ended.told is not None, ended
-        assert ended.told["processes"] == processes
-        losses.append([point["loss"] for point in ended.told["curve"]])
+        assert ended is not None and not ended.reason, ended
+        assert ended.details["processes"] == processes
+        losses.append([point["loss"] for point in ended.details["curve"]])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     for name, value in last(alone).items():
         assert torch.allclose(value, last(together)[name], atol=1e-4), name
@@ -152,9 +152,9 @@ def test_of_epochs_that_are_as_good_the_first_is_kept(tmp_path: Path, few: Path)
     """With a rate of almost nothing no epoch is better than the first; its weights are those told
     of."""
     ended = trained(tmp_path, few, optimizer={"lr": 1e-12}, mixup=0.0, cutmix=0.0)
-    assert ended is not None and ended.told is not None
-    assert len({point["top1"] for point in ended.told["curve"]}) == 1
-    assert ended.told["best"]["epoch"] == 1
+    assert ended is not None and not ended.reason
+    assert len({point["top1"] for point in ended.details["curve"]}) == 1
+    assert ended.details["best"]["epoch"] == 1
     best = load_file(tmp_path / "trained" / "m.r16.seed0.best.safetensors")
     assert any(not torch.equal(value, last(tmp_path)[name]) for name, value in best.items())
 
@@ -182,7 +182,7 @@ def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
     """As one process computes it that takes the halves of each batch one after the other."""
     plain: dict[str, Any] = {"mixup": 0.0, "cutmix": 0.0, "epochs": 1, "batch_norm": "own"}
     ended = trained(tmp_path, few, "convmixer", processes=2, **plain)
-    assert ended is not None and ended.told is not None, ended
+    assert ended is not None and not ended.reason, ended
     halves = [Part(rank, 2) for rank in range(2)]
     task = Evaluation(asked(**plain), Path(), few)
     job = TrainingJob(cell("convmixer"), 0, task, files.of(tmp_path, "m", 16, 0))
@@ -217,30 +217,43 @@ def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
 # --- side by side ---------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("fresh_server")
-def test_trainings_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All three are under way at once: the one that dies and the one that hangs harm no other."""
+@pytest.fixture
+def stand_in(fresh_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training only does what its model is called."""
     root = str(Path(__file__).parents[2])  # where the stand-in is found
     monkeypatch.syspath_prepend(root)
     monkeypatch.setenv("PYTHONPATH", root)
     local.call("os:getpid")  # waits until the server has loaded torch
     monkeypatch.setattr(learners, "_TARGET", f"{pretended.__name__}:pretend")
-    cells = [
-        replace(cell("mixer"), model=replace(model("mixer"), name=name))
-        for name in ("hangs", "dies", "learns")
-    ]
-    jobs = [
-        TrainingJob(one, 0, Evaluation(asked(), Path()), files.of(tmp_path, "m", 16, 0), 3)
-        for one in cells
-    ]
+
+
+def jobs_of(folder: Path, *names: str) -> list[TrainingJob]:
+    """Trainings of models that are called so, all at once."""
+    cells = [replace(cell("mixer"), model=replace(model("mixer"), name=name)) for name in names]
+    task, kept = Evaluation(asked(), Path()), files.of(folder, "m", 16, 0)
+    return [TrainingJob(one, 0, task, kept, len(cells)) for one in cells]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_trainings_side_by_side(tmp_path: Path) -> None:
+    """All three are under way at once: the one that dies and the one that hangs harm no other."""
     told: list[Seen] = []
+    jobs = jobs_of(tmp_path, "hangs", "dies", "learns")
     found = learners._train(jobs, tmp_path / "log.txt", 5.0, told.append)
-    ended = {job.cell.model.name: one for job, one, _ in found}
-    assert ended["learns"].told == {"at_once": 3}
+    ended = {job.cell.model.name: one for job, one in found}
+    assert ended["learns"].details == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
     assert ended["hangs"].reason == "the process took longer than 5 s"
     assert list(ended)[-1] == "hangs"
     assert told[-1] == Seen(23, 30, "training hangs")  # two have ended
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_training_says_how_far_it_is_before_it_ends(tmp_path: Path) -> None:
+    told: list[Seen] = []
+    found = learners._train(jobs_of(tmp_path, "hangs"), tmp_path / "log.txt", 1.0, told.append)
+    assert [one.reason for _, one in found] == ["the process took longer than 1 s"]
+    assert told == [Seen(3, 10, "training hangs")]
 
 
 # --- a whole run ----------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ import pytest
 
 from cmx_bench.training.batches import Part
 from cmx_bench.worker import ranks
-from cmx_bench.worker.job import Seen, Trained
+from cmx_bench.worker.job import Outcome, Seen
 from cmx_bench.worker.local import Child
 
 Advance = Callable[[], None]
-DONE = Trained({"top1": 0.5}, "", {})
+DONE = Outcome({}, "", {}, details={"top1": 0.5})
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "_IDLE", 0.05 * ranks._IDLE)
 
 
-def led(work: ranks.RankWork, count: int = 2) -> Trained:
+def led(work: ranks.RankWork, count: int = 2) -> Outcome:
     ours, theirs = Pipe()
     with ours, theirs:
         return ranks.lead(theirs, count, work)
@@ -39,7 +39,7 @@ def led(work: ranks.RankWork, count: int = 2) -> Trained:
 def in_trouble(trouble: Callable[[], object], who: int = 1, after: int = 3) -> ranks.RankWork:
     """Ranks of which one has trouble behind so many points; the others wait for it for ever."""
 
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         for _ in range(after):
             advance()
         if part.rank == who:
@@ -53,12 +53,12 @@ def in_trouble(trouble: Callable[[], object], who: int = 1, after: int = 3) -> r
 
 
 def test_the_first_rank_speaks_for_all_and_none_is_left() -> None:
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         pipe.send(Seen(os.getpid(), 10))
-        return Trained({"rank": part.rank}, "", {})
+        return Outcome({}, "", {}, details={"rank": part.rank})
 
     ours, theirs = Pipe()
-    told = ranks.lead(theirs, 3, work).told
+    told = ranks.lead(theirs, 3, work).details
     assert told == {"rank": 0}
     while ours.poll():
         assert not psutil.pid_exists(ours.recv().images)
@@ -79,15 +79,14 @@ def test_the_rank_in_trouble_is_named(
     trouble: Callable[[], object], reason: str, who: int, after: int
 ) -> None:
     trained = led(in_trouble(trouble, who, after))
-    assert trained.told is None
     assert trained.reason.startswith(f"rank {who} of 2 {reason}")
 
 
 def test_of_failures_the_first_is_told() -> None:
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
-        return Trained(None, "the second", {}) if part.rank else Trained(None, "the first", {})
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
+        return Outcome({}, "the second", {}) if part.rank else Outcome({}, "the first", {})
 
-    def later(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def later(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         if part.rank == 0:
             time.sleep(0.2)
         return work(pipe, part, advance)
@@ -99,13 +98,13 @@ def test_who_lost_a_dead_rank_is_not_told_of() -> None:
     """It may be heard first."""
     reading, writing = os.pipe()
 
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         if part.rank == 1:
             os.close(reading)
             os.write(writing, b"going")
             os._exit(3)
         os.read(reading, 5)
-        return Trained(None, "connection closed by peer", {})
+        return Outcome({}, "connection closed by peer", {})
 
     assert led(work).reason == "rank 1 of 2 ended without a result (exit code 3)"
 
@@ -126,7 +125,7 @@ def test_one_that_computes_does_not_hang() -> None:
 
 
 def test_none_hangs_where_all_wait_for_the_same() -> None:
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         advance()
         time.sleep(1.0)
         return DONE
@@ -137,7 +136,7 @@ def test_none_hangs_where_all_wait_for_the_same() -> None:
 def test_ranks_end_with_a_killed_leader() -> None:
     """One of them is stopped, and hears nothing."""
 
-    def work(pipe: Connection, part: Part, advance: Advance) -> Trained:
+    def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         pids.send(os.getpid())
         signal.raise_signal(signal.SIGSTOP if part.rank else signal.SIGCONT)
         signal.pause()
