@@ -17,6 +17,7 @@ import numpy as np
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
+from cmx_bench.grouping import group
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
 from cmx_bench.results import collector, disturbance, records, runfolder
@@ -46,7 +47,7 @@ class Outlook:
     def __init__(self, plan: Plan, found: Iterable[Record] = ()) -> None:
         self.plan = plan
         self.records = list(found)
-        self.found = disturbance.by_cell(self.records)
+        self.found = group(self.records, lambda record: record.cell)
         self.left: dict[str, int] = {}
         self.wanted: dict[str, int] = {}
         self.total = 0
@@ -67,7 +68,7 @@ class Outlook:
     def add(self, record: Record) -> None:
         """Takes in what was measured. Of the cells its own alone is judged anew."""
         self.records.append(record)
-        self.found[record.cell].append(record)
+        self.found.setdefault(record.cell, []).append(record)
         self._judge(self.plan.cells[self._places[record.cell]])
         self._is_stale = True
 
@@ -136,12 +137,12 @@ class Outlook:
         """The seconds for the seeds of each setting that no model has been evaluated with; models
         that come with weights are evaluated before others are trained."""
         begun, planned = set(under_way), 0.0
-        for group in self._groups:
-            missing = max(0, group.seeds - int(self._ended[group.places].max()))
-            if missing and group.setting_key in begun:
-                begun.remove(group.setting_key)
+        for together in self._groups:
+            missing = max(0, together.seeds - int(self._ended[together.places].max()))
+            if missing and together.setting_key in begun:
+                begun.remove(together.setting_key)
                 missing = missing - 1 if self.plan.devices == 1 else 0  # several: with all seeds
-            planned += group.seconds * missing / self.plan.devices
+            planned += together.seconds * missing / self.plan.devices
         return planned + sum(under_way.values())
 
     # --- what is kept up --------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from cmx_bench.gate import floor
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.floor import Bias
 from cmx_bench.gate.pairs import PairError
+from cmx_bench.grouping import group
 from cmx_bench.plan import Plan
 from cmx_bench.worker.job import Job, Round
 
@@ -119,14 +120,16 @@ def lines(machine: Mapping[str, Any], pairs: Sequence[Alongside]) -> Iterator[st
     devices = sorted({pair.device for pair in pairs})
     counted = units.tally(len(pairs), "pair")
     yield f"{counted} of alone and side by side, {machine.get('device_name')}: {', '.join(devices)}"
-    by_model: dict[str, list[float]] = {}
-    for pair in pairs:
-        by_model.setdefault(pair.model, []).append(pair.log_ratio)
-    for model, log_ratios in by_model.items() if len(by_model) > 1 else ():
-        yield f"  {model}: {_tell(floor.bias_of(log_ratios))}"
-    whole = floor.bias_of([pair.log_ratio for pair in pairs])
+    by_model = group(pairs, lambda pair: pair.model)
+    for model, its_pairs in by_model.items() if len(by_model) > 1 else ():
+        yield f"  {model}: {_tell(_bias_of(its_pairs))}"
+    whole = _bias_of(pairs)
     verdict = "this moves timings" if floor.is_certain(whole) else "no effect is seen"
     yield f"side by side: {_tell(whole)}: {verdict}"
+
+
+def _bias_of(pairs: Sequence[Alongside]) -> Bias:
+    return floor.bias_of([pair.log_ratio for pair in pairs])
 
 
 def _tell(bias: Bias) -> str:

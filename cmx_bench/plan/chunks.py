@@ -3,14 +3,14 @@ time."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
+from cmx_bench.grouping import group
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan, replicates_of
 
@@ -61,9 +61,10 @@ def _pack(plan: Plan, cells: Sequence[Cell], room: float) -> list[list[Cell]]:
     """Cells of one replicate in parts of at most `room` seconds, where they can be divided."""
     parts: list[list[Cell]] = []
     left = 0.0
-    for group in _groups(plan, cells):
-        divided = _seconds(plan, group) > room and not MEASURES[group[0].measure].together
-        for piece in _group(group, lambda cell: cell.model.name).values() if divided else [group]:
+    for together in _groups(plan, cells):
+        is_whole = MEASURES[together[0].measure].together or _seconds(plan, together) <= room
+        by_model = group(together, lambda cell: cell.model.name)
+        for piece in [together] if is_whole else by_model.values():
             seconds = _seconds(plan, piece)
             if not parts or seconds > left:
                 parts.append([])
@@ -85,14 +86,7 @@ def _groups(plan: Plan, cells: Sequence[Cell]) -> list[_Group]:
         alone = "" if cell.setting.kind == "cpu" else cell.model.name
         return "trained", task.asked.shared_size(cell.setting), alone
 
-    return list(_group(cells, shared).values())
-
-
-def _group(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, _Group]:
-    groups: defaultdict[Hashable, _Group] = defaultdict(list)
-    for cell in cells:
-        groups[key(cell)].append(cell)
-    return groups
+    return list(group(cells, shared).values())
 
 
 def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
@@ -101,8 +95,8 @@ def _seconds(plan: Plan, cells: Sequence[Cell]) -> float:
 
 def _globs(plan: Plan, cells: Sequence[Cell]) -> Iterator[str]:
     """What chooses these cells of the plan's: one glob for all models of a setting."""
-    for group in _group(cells, lambda cell: (cell.measure, cell.setting_key)).values():
-        if len(group) == len(plan.models):
-            yield f"*/{group[0].measure}/{group[0].setting_key}"
+    for (measure, setting), alike in group(cells, lambda it: (it.measure, it.setting_key)).items():
+        if len(alike) == len(plan.models):
+            yield f"*/{measure}/{setting}"
         else:
-            yield from (cell.key for cell in group)
+            yield from (cell.key for cell in alike)

@@ -71,14 +71,6 @@ def _rivals(record: Record) -> str:
     return f"{record.cell} {record.environment}"
 
 
-def by_cell(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
-    """Records by the key of their cell."""
-    cells: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        cells[record.cell].append(record)
-    return cells
-
-
 def is_disturbed(record: Record) -> bool:
     """Whether a process stayed disturbed: some of its blocks that count are disturbed."""
     disturbed, thrown = (record.covariates.get(name, ()) for name in ("disturbed", "discarded"))

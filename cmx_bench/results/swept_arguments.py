@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -10,6 +9,7 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from cmx_bench.cell import Argument, Model, spell
+from cmx_bench.grouping import group
 
 PREFIX = "arg_"
 _Arguments: TypeAlias = Mapping[str, Argument]
@@ -27,10 +27,8 @@ def find(models: Sequence[Model]) -> DataFrame:
 
     A column holds numbers, missing where the argument was not swept, or text, empty there.
     """
-    kinds: defaultdict[tuple[str, str], list[_Arguments]] = defaultdict(list)
-    for model in models:
-        kinds[_kind(model)].append(model.args)
-    varying = {kind: _varying(of_kind) for kind, of_kind in kinds.items()}
+    kinds = group(models, _kind)
+    varying = {kind: _varying([model.args for model in alike]) for kind, alike in kinds.items()}
     columns = {
         f"{PREFIX}{name}": _type(
             [model.args.get(name) if name in varying[_kind(model)] else None for model in models]

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cmx_bench.execute import rounds
+from cmx_bench.grouping import group
 from cmx_bench.results import disturbance, gaps, stats
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
@@ -56,7 +57,7 @@ def read(path: Path) -> list[Record]:
 
 def estimates(found: Sequence[Record]) -> dict[str, Estimate]:
     """What a run of these records says of each model."""
-    cells = disturbance.by_cell(disturbance.judge_together(found))
+    cells = group(disturbance.judge_together(found), lambda record: record.cell)
     return {
         mine[0].model: stats.estimate([
             one.values["throughput"] for one in disturbance.counting(mine)
@@ -70,7 +71,7 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
     some: list[Record] = []
     for number in sorted({one.replicate for one in found}):
         some += [one for one in found if one.replicate == number]
-        cells = disturbance.by_cell(disturbance.judge_together(some))
+        cells = group(disturbance.judge_together(some), lambda record: record.cell)
         if all(
             len(mine) == gaps.MOST_REPEATS * n or sum(map(calm, mine)) >= n
             for mine in cells.values()

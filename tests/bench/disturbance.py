@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cmx_bench.grouping import group
 from cmx_bench.measures import conditions
 from cmx_bench.results import disturbance, records, stats
 from cmx_bench.results.records import Record
@@ -121,7 +122,7 @@ def show(folder: Path) -> None:
     for name, *_ in RUNS:
         if not (folder / name).exists():
             continue
-        cells = disturbance.by_cell(read(folder / name))
+        cells = group(read(folder / name), lambda record: record.cell)
         quiet = quiet or {cell: value(disturbance.counting(mine)) for cell, mine in cells.items()}
         found = [record for mine in cells.values() for record in mine]
         stayed = sum(map(disturbance.is_disturbed, found))

@@ -13,6 +13,7 @@ from pandas import DataFrame
 
 from cmx_bench.gate.history import FEWEST_RUNS, History, Series
 from cmx_bench.gate.history.changes import changes
+from cmx_bench.grouping import group
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import Drawing, Plot, short_label
 from cmx_bench.units import tally
@@ -46,11 +47,8 @@ def plots(history: History) -> list[Plot]:
     Series of one run, and those with values that are not above zero, have no line; nor has an exact
     metric that never changed.
     """
-    groups: dict[tuple[str, ...], list[Series]] = {}
-    for series in history.series:
-        if len(series.points) > 1 and series.positive:
-            key = (series.suite, series.machine, series.setting, series.metric.name)
-            groups.setdefault(key, []).append(series)
+    drawn = (each for each in history.series if len(each.points) > 1 and each.positive)
+    groups = group(drawn, lambda each: (each.suite, each.machine, each.setting, each.metric.name))
     return [
         _plot(lines, dict(_where(lines[0], history)), history)
         for lines in groups.values()

@@ -10,7 +10,8 @@ from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, name_comparison
 from cmx_bench.gate.pairs import Pair
-from cmx_bench.gate.verdict import Comparison, State, Verdict
+from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.grouping import group
 from cmx_bench.present import terminal
 from cmx_bench.present.terminal import Grid
 from cmx_bench.units import signed_percent
@@ -53,12 +54,8 @@ def _grid(verdict: Verdict) -> Grid:
 
 def _of_models(comparisons: Sequence[Comparison]) -> str:
     """ "Parameters, MACs of 5 models; Activations of 4 models" """
-    models: dict[str, set[str]] = {}
-    for comparison in comparisons:
-        models.setdefault(comparison.metric.title, set()).add(comparison.model)
-    titles: dict[int, list[str]] = {}
-    for title, names in models.items():
-        titles.setdefault(len(names), []).append(title)
+    by_title = group(comparisons, lambda each: each.metric.title)
+    titles = group(by_title, lambda title: len({each.model for each in by_title[title]}))
     return "; ".join(
         f"{', '.join(alike)} of {units.tally(many, 'model')}" for many, alike in titles.items()
     )
@@ -66,10 +63,7 @@ def _of_models(comparisons: Sequence[Comparison]) -> str:
 
 def _reasons(verdict: Verdict) -> Iterator[str]:
     """A line for each state and reason, with the comparisons that share it."""
-    sharing: dict[tuple[State, str], list[Comparison]] = {}
-    for comparison in verdict.in_order:
-        if reason := because(comparison):
-            sharing.setdefault((comparison.state, reason), []).append(comparison)
+    sharing = group(filter(because, verdict.in_order), lambda each: (each.state, because(each)))
     for (state, reason), alike in sharing.items():
         which = name_comparison(alike[0], verdict) if len(alike) == 1 else _of_models(alike)
         yield f"{state}: {which}: {reason}"

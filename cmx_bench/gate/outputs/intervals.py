@@ -12,6 +12,7 @@ from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import TONES
 from cmx_bench.gate.outputs.sentences import interval, share
 from cmx_bench.gate.verdict import Comparison, Verdict
+from cmx_bench.grouping import group
 from cmx_bench.present.content import SIGNS, first_few
 from cmx_bench.present.drawing import Plot, short_label
 
@@ -26,11 +27,8 @@ _NAMED = 8  # in the text for those who do not see the figure
 def plots(verdict: Verdict) -> list[Plot]:
     """A figure for each sampled metric, setting and side to be held against, where any comparison
     has an interval."""
-    groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for comparison in verdict.in_order:
-        if comparison.slowdowns and comparison.low is not None:
-            key = (comparison.metric.name, comparison.setting, comparison.against)
-            groups.setdefault(key, []).append(comparison)
+    drawn = (each for each in verdict.in_order if each.slowdowns and each.low is not None)
+    groups = group(drawn, lambda each: (each.metric.name, each.setting, each.against))
     return [_plot(rows, verdict, number) for number, rows in enumerate(groups.values(), 1)]
 
 

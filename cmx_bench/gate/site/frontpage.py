@@ -11,6 +11,7 @@ from cmx_bench import units
 from cmx_bench.gate.history import PastRun, publishing, rows
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.gate.site import Listed
+from cmx_bench.grouping import group
 from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
 
 _MANY_SUITES = 12  # more are folded away
@@ -52,9 +53,7 @@ def page(
 
 def of_suites(shown: Sequence[RunRow], histories: Mapping[str, str], out: Path) -> Table:
     """A row for each suite, the one that was measured last first."""
-    by_suite: dict[str, list[RunRow]] = {}
-    for each in reversed(shown):
-        by_suite.setdefault(each.run.suite, []).append(each)
+    by_suite = group(reversed(shown), lambda each: each.run.suite)
     showing: list[Showing[list[RunRow]]] = [
         (Column("suite", "Suite", title="Leads to its runs"), _suite),
         (Column("title", "Title"), lambda runs: Entry(runs[0].run.title)),

@@ -15,6 +15,7 @@ from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.gate.history import History, gathering, publishing
 from cmx_bench.gate.history.changes import HAS_RUPTURES
 from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, list_run
+from cmx_bench.grouping import group
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
 from cmx_bench.results.runfolder import write_rendered
@@ -173,10 +174,8 @@ def _renew_histories(pages: _Pages, folder: Path, out: Path) -> dict[str, str]:
 
 def _group_measured_again(runs: Mapping[str, Listed]) -> dict[str, list[str]]:
     """The whole runs of each suite that one machine measured more than once."""
-    suites: dict[str, list[str]] = {}
-    for part in sorted(runs):
-        if runs[part].in_history:
-            suites.setdefault(runs[part].suite, []).append(part)
+    whole = (part for part in sorted(runs) if runs[part].in_history)
+    suites = group(whole, lambda part: runs[part].suite)
     return {
         suite: parts
         for suite, parts in suites.items()
