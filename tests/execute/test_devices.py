@@ -87,9 +87,10 @@ def planned(here: Path, measures: str, times: int, *names: str) -> tuple[Plan, P
 
 
 def children_of(process: psutil.Process, word: str) -> list[psutil.Process]:
-    """Those below a process whose command line has a word."""
+    """Those below a process whose command line has a word; one that has just ended has none."""
     below = process.children(recursive=True)
-    return [child for child in below if word in " ".join(child.cmdline())]
+    lines = [child.as_dict(["cmdline"], ad_value=[])["cmdline"] for child in below]
+    return [child for child, line in zip(below, lines, strict=True) if word in " ".join(line)]
 
 
 @pytest.fixture(scope="module")
