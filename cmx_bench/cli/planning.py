@@ -16,7 +16,6 @@ from cmx_bench.cli.options import Chunk, Slurm, SlurmOptions, seconds_of
 from cmx_bench.cli.requests import Request, budget_of, plan_of, times_of, with_request
 from cmx_bench.cli.telling import command_line, note, say, say_rows
 from cmx_bench.errors import CmxError
-from cmx_bench.measures import MEASURES
 
 if TYPE_CHECKING:
     from cmx_bench.cell import Cell
@@ -92,13 +91,9 @@ def _list_asked(planned: Plan, budget: float | None, by_option: bool) -> Iterato
 
 
 def _executions(planned: Plan, cell: Cell) -> str:
-    from cmx_bench.execute import remaining
-
     if reason := planned.skipped.get(cell.key):
         return f"skipped: {reason}"
-    together = MEASURES[cell.measure].together
-    times = remaining.seeds(planned, cell) if together else planned.replicates(cell)
-    return f"{times} × {planned.estimates[cell.key]:.1f} s"
+    return f"{planned.replicates(cell)} × {planned.estimates[cell.key]:.1f} s"
 
 
 # --- a suite as a job array of Slurm --------------------------------------------------------------

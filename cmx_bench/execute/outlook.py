@@ -195,6 +195,6 @@ def _groups(plan: Plan) -> Iterator[_Group]:
         yield _Group(
             setting_key,
             [places[cell.key] for cell in together],
-            remaining.seeds(plan, together[0]),
+            plan.replicates(together[0]),
             sum(plan.estimates[cell.key] for cell in together),
         )

@@ -47,14 +47,14 @@ def processes_left(plan: Plan, cell: Cell, records: Sequence[Record]) -> int:
     Args:
         records: the cell's records, judged together with the others.
     """
+    least = plan.replicates(cell)
     if MEASURES[cell.measure].together:
-        return max(0, seeds(plan, cell) - len({record.replicate for record in records}))
+        return max(0, least - len({record.replicate for record in records}))
     if any(record.status != "ok" for record in records):
         return 0  # the next process would fail as well, or lack the same
     if plan.replicate is not None:
         return 0 if records else 1  # whether more are wanted only who has the others knows
     precision = plan.suite_file.suite.precision if MEASURES[cell.measure].precise else None
-    least = plan.replicates(cell)
     least = least if precision is None else max(least, FEWEST_FOR_PRECISION)
     metric = metrics.first_of(cell.measure)
     missing = least - len(records) if len(records) < least else _repeats(records, least, metric)
@@ -136,13 +136,6 @@ def foretell(plan: Plan, records: Mapping[str, Sequence[Record]], budget: float 
         f"{units.duration(budget)}: that is done all the same, and nothing is repeated; --only "
         f"chooses fewer cells"
     )
-
-
-def seeds(plan: Plan, cell: Cell) -> int:
-    """How often the model of a cell that is evaluated is trained, and evaluated."""
-    if plan.replicate is not None or plan.evaluation is None:
-        return 1
-    return len(plan.evaluation.seeds_of(cell.model))
 
 
 def apart(plan: Plan, spread: float) -> float:

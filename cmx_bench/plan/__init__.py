@@ -110,9 +110,10 @@ class Plan:
         return " and ".join(self.machines) or str(self.machine["device_name"])
 
     def replicates(self, cell: Cell) -> int:
-        """How many fresh processes execute `cell`; where the suite wants a precision, at least."""
-        repeated = self.repeats(cell) and self.replicate is None
-        return self.suite_file.suite.replicates if repeated else 1
+        """How many fresh processes execute `cell`, or with how many seeds its model is trained and
+        evaluated; where the suite wants a precision, at least."""
+        repeats = self.suite_file.suite.replicates
+        return 1 if self.replicate is not None else replicates_of(cell, repeats, self.evaluation)
 
     def repeats(self, cell: Cell) -> bool:
         """Whether `cell` is measured anew in several fresh processes."""

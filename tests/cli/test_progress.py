@@ -78,7 +78,7 @@ def test_trainings_are_foreseen_by_their_pace(
             outlook.add(record)
             watch(replace(job, cell=cell), record)
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"[1/4] {trained.cells[0].key}: Top-1 50.0 % of 360 images")
+    assert first.startswith(f"[1/4] {trained.cells[0].key} (1 of 2): Top-1 50.0 % of 360 images")
     assert second.startswith("[2/4] ")
     # The pace was that of the first seed: what is left is as planned.
     assert all(line.endswith(f"[60.0 s, {progress.units.duration(other)} left]")
