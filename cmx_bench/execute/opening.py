@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -56,7 +57,7 @@ def open_run(
         run = refuse_other(plan.suite_file, plan.replicate, out, fresh)
         if run is None:
             return _new_run(plan, out, command, now, neighbours)
-        _refuse_because(_difference(plan, run, out), out)
+        _refuse_because(_differences(plan, run, out), out)
         return out
     suite = reports / plan.suite_file.suite.name
     if not fresh:
@@ -109,8 +110,8 @@ def refuse_other(
     return run
 
 
-def _refuse_because(reason: str | None, out: Path) -> None:
-    if reason is not None:
+def _refuse_because(reasons: Iterable[str], out: Path) -> None:
+    for reason in reasons:
         raise RecordsError(f"{out}: holds another run ({reason}); give another --out")
 
 
@@ -119,91 +120,86 @@ def _is_unfinished(plan: Plan, folder: Path) -> bool:
         return False
     try:
         run = records.read_run(folder)
-        other = _other_suite(plan.suite_file, plan.replicate, run)
-        return not run.finished and (other or _difference(plan, run, folder)) is None
+        others = _other_suite(plan.suite_file, plan.replicate, run)
+        return not run.finished and not any(chain(others, _differences(plan, run, folder)))
     except RecordsError:  # damaged, or of another version: it stays, and another is begun
         return False
 
 
-def _other_suite(suite_file: SuiteFile, replicate: int | None, run: Run) -> str | None:
+def _other_suite(suite_file: SuiteFile, replicate: int | None, run: Run) -> Iterator[str]:
     if run.quick != suite_file.quick:
-        return "a quick one" if run.quick else "not a quick one"
+        yield "a quick one" if run.quick else "not a quick one"
     if run.suite_hash != suite_file.hash:
-        return f"of the suite {run.suite} with other models, settings or options"
+        yield f"of the suite {run.suite} with other models, settings or options"
     if run.replicate != replicate:
-        return "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
-    return None
+        yield "of all replicates" if run.replicate is None else f"of replicate {run.replicate}"
 
 
-def _difference(plan: Plan, run: Run, folder: Path) -> str | None:
-    """Why records of `run`, of the same suite, would not do for `plan`; None where they would."""
-    if reason := _other_machine(plan, run):
-        return reason
+def _differences(plan: Plan, run: Run, folder: Path) -> Iterator[str]:
+    """Why records of `run`, of the same suite, would not do for `plan`; what takes long to find
+    comes last."""
+    yield from _other_machine(plan, run)
     if run.cells != tuple(cell.key for cell in plan.cells):
-        return "of other cells"
-    return (
-        _other_model(plan, run, folder)
-        or _find_requantised(plan, run)
-        or _other_classes(plan, folder)
-        or _other_images(plan, folder)
-    )
+        yield "of other cells"
+    yield from _other_models(plan, run, folder)
+    yield from _requantised(plan, run)
+    yield from _other_classes(plan, folder)
+    yield from _other_images(plan, folder)
 
 
-def _other_machine(plan: Plan, run: Run) -> str | None:
+def _other_machine(plan: Plan, run: Run) -> Iterator[str]:
     """In what the machine is another now. A run of several kinds of device goes on with others of
     these kinds."""
     is_part = run.replicate is not None or run.parts
     same = _SAME_KIND if is_part or run.machines else _SAME_RUN
     pin = ": a job array needs one kind of node, by --partition or --constraint" if is_part else ""
     for name, was, is_now in environment.other_machines(run.kinds, plan.kinds, same):
-        return f"{name} was {was}, is {is_now}{pin}"
-    return None
+        yield f"{name} was {was}, is {is_now}{pin}"
 
 
-def _other_model(plan: Plan, run: Run, folder: Path) -> str | None:
-    """Which model of the run is another now, trained or not, or built from another file."""
+def _other_models(plan: Plan, run: Run, folder: Path) -> Iterator[str]:
+    """Which models of the run are others now, trained or not, or built from another file."""
     with_weights = {model.name for model in run.with_weights} if run.trains else set()
     for model in plan.models if run.trains else ():
         if (model.name in with_weights) != (model.weights is not None):
             came = "came" if model.weights is None else "did not come"
             comes = "does not" if model.weights is None else "does"
-            return f"{model.name} {came} with weights, and {comes} now"
+            yield f"{model.name} {came} with weights, and {comes} now"
     before = origins.of(records.read(folder)) if plan.origins else {}
     for name, now in plan.origins.items():
         if then := origins.other_before(name, now, before):
             was, is_now = origins.describe(then), origins.describe(now)
-            return f"{name} was built from {was}, now from {is_now}"
-    return None
+            yield f"{name} was built from {was}, now from {is_now}"
 
 
-def _find_requantised(plan: Plan, run: Run) -> str | None:
+def _requantised(plan: Plan, run: Run) -> Iterator[str]:
     """What int8 models were made of that is another now: their speed and accuracy are of one."""
     if all(setting.precision != "int8" for setting in plan.settings):
-        return None
+        return
     before = {model.name: model.weights for model in run.models}
     for model in plan.models:
         if before.get(model.name) != model.weights:
-            return f"int8 of {model.name} was made of other weights"
+            yield f"int8 of {model.name} was made of other weights"
     then, now = (accuracy.get("path") for accuracy in (run.accuracy, _accuracy(plan)))
-    return f"int8 was calibrated with images of {then}, not of {now}" if then != now else None
+    if then != now:
+        yield f"int8 was calibrated with images of {then}, not of {now}"
 
 
-def _other_classes(plan: Plan, folder: Path) -> str | None:
+def _other_classes(plan: Plan, folder: Path) -> Iterator[str]:
     """Which model chose among other classes than it would now."""
     now = {} if plan.evaluation is None else labels.tell(plan.evaluation)
     for record in records.read(folder) if now else ():
         evaluated = record.status == "ok" and record.measure == "accuracy"
         if evaluated and any(record.details.get(key) != value for key, value in now.items()):
-            return f"{record.model} chose among other classes than valid_labels has now"
-    return None
+            yield f"{record.model} chose among other classes than valid_labels has now"
 
 
-def _other_images(plan: Plan, folder: Path) -> str | None:
+def _other_images(plan: Plan, folder: Path) -> Iterator[str]:
     """Which images on this machine's disks are others now than models were evaluated on, or have
     learned from."""
     task = plan.evaluation
     if task is None or task.path is None or source(task.asked.dataset).path != "needed":
-        return None
+        return
     classes = plan.models[0].num_classes  # a suite's models have the same
     homes = [folder, *sorted(folder.glob("replicate-*"))]
     listed = [
@@ -212,13 +208,12 @@ def _other_images(plan: Plan, folder: Path) -> str | None:
     now = local.call(Target.LIST_EVALUATED, task, classes) if listed else Images((), ())
     for before in listed:
         if changed := before.changed(now):
-            return f"{changed} and what follows is not what models were evaluated on"
+            yield f"{changed} and what follows is not what models were evaluated on"
     learned = files.learned(folder)
     if learned.exists():
         digest = local.call(Target.DIGEST_LEARNED, task, classes)
         if disk.text_of(learned, RecordsError) != digest:
-            return "the images to learn from are others"
-    return None
+            yield "the images to learn from are others"
 
 
 def _new_run(
