@@ -24,7 +24,7 @@ from cmx_bench.errors import CmxError, in_a_line
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.measures import compiled, jiffies
-from cmx_bench.spec import disk
+from cmx_bench.results import runfolder
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
@@ -135,7 +135,7 @@ class Agent:
     def evaluate(self, job: EvaluationJob, kept: Files, timeout: float) -> None:
         """Begins to evaluate in a folder of its own, where it finds what is `kept` of the run."""
         folder = scratch.folder() / f"run-{os.getpid()}"
-        write(folder, kept)
+        runfolder.write_files(folder, kept)
         dict(_new_in(folder, self._sent))
         pool = ThreadPoolExecutor(1)
         here = replace(job, folder=folder)
@@ -186,15 +186,6 @@ def software() -> Software:
     for file in sorted(home.rglob("*.py")):
         digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
     return Software(versions, digest.hexdigest())
-
-
-def write(folder: Path, files: Files) -> None:
-    """Puts files into the folder of a run, each at once or not at all."""
-    for name, content in files.items():
-        path = disk.within(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        disk.write(path, content)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _new_in(folder: Path, before: dict[str, int]) -> Iterator[tuple[str, bytes]]:

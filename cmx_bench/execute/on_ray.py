@@ -19,6 +19,7 @@ from cmx_bench.execute import cluster, on_node
 from cmx_bench.execute.cluster import AgentLostError, Node, Nodes
 from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.measures import MEASURES
+from cmx_bench.results import runfolder
 from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker.job import EvaluationJob, Job, Round
@@ -82,7 +83,7 @@ class RaySlot:
                 raise SlotLostError(f"{self.name}: {told.error}")
             if told.ended:
                 return
-            on_node.write(job.folder, told.left or {})
+            runfolder.write_files(job.folder, told.left or {})
             _log(disk.within(job.folder, "log.txt"), told.printed)
             if told.said is not None:
                 tell(told.said)

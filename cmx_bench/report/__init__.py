@@ -28,8 +28,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
     """
     with collector.pausing():
         rendered = files(subject, drawing.copies_in(copies))
-    rooms = {name.partition("/")[0] for name in rendered if "/" in name}
-    runfolder.write_rendered(folder, sorted(rooms), rendered)
+    runfolder.write_files(folder, rendered)
     return folder / f"{stem(subject)}.html"
 
 

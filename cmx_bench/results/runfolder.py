@@ -1,9 +1,9 @@
-"""The folder of a run: its name, its lock, and what is rendered into it."""
+"""The folder of a run: its name, its lock, and what is written into it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -49,20 +49,16 @@ def is_locked(folder: Path) -> bool:
         return True
 
 
-def write_rendered(
-    folder: Path, folders: Iterable[str], rendered: Mapping[str, str | bytes]
-) -> None:
-    """Writes files into a folder, in their order, each at once or not at all.
-
-    Args:
-        folders: to be made inside first.
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Makes a folder, and the folders of files in it; then writes these in their order, each at
+    once or not at all.
 
     Raises:
-        RecordsError: the folder cannot be made or written.
+        RecordsError: a folder cannot be made or written.
     """
-    for name in ("", *folders):
-        path = disk.within(folder, name)
+    for place in sorted({"", *(name.rpartition("/")[0] for name in files)}):
+        path = disk.within(folder, place)
         with disk.writing(path):
             path.mkdir(parents=True, exist_ok=True)
-    for name, content in rendered.items():
+    for name, content in files.items():
         disk.write(disk.within(folder, name), content)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import cmx_bench
-from cmx_bench.errors import CmxError
 from cmx_bench.execute import on_node
 from cmx_bench.execute.on_node import Agent
+from cmx_bench.results import runfolder
 
 
 @pytest.fixture
@@ -45,19 +45,8 @@ def test_what_a_node_lacks_is_named(agent: Agent, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_files_of_a_run_are_written_within_its_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    on_node.write(folder, {"predictions/images.csv": b"1", "trained/m.json": b"{}"})
-    assert (folder / "predictions/images.csv").read_bytes() == b"1"
-    with pytest.raises(CmxError):
-        (folder / "link").symlink_to(tmp_path)
-        on_node.write(folder, {"link/escaped": b"x"})
-    on_node.write(tmp_path / "empty", {})
-    assert (tmp_path / "empty").is_dir()
-
-
 def test_results_are_sent_once_and_again_where_they_changed(tmp_path: Path) -> None:
-    on_node.write(tmp_path, {"predictions/m.npz": b"1", "trained/m.state.pt": b"state"})
+    runfolder.write_files(tmp_path, {"predictions/m.npz": b"1", "trained/m.state.pt": b"state"})
     before: dict[str, int] = {}
     assert dict(on_node._new_in(tmp_path, before)) == {"predictions/m.npz": b"1"}
     assert dict(on_node._new_in(tmp_path, before)) == {}

@@ -29,7 +29,16 @@ def test_a_lock_keeps_others_away_while_it_is_held(tmp_path: Path) -> None:
 def test_files_of_a_rendering_have_folders_made_for_them(tmp_path: Path) -> None:
     """Where they are written into a folder that is not there yet, too."""
     home = tmp_path / "new" / "run"
-    runfolder.write_rendered(home, ["tables"], {"report.md": "# S\n", "tables/a.csv": b"a\n"})
-    runfolder.write_rendered(home, ["tables"], {"report.md": "# T\n"})
+    runfolder.write_files(home, {"report.md": "# S\n", "tables/a.csv": b"a\n"})
+    runfolder.write_files(home, {"report.md": "# T\n"})
     assert (home / "report.md").read_text() == "# T\n"
     assert (home / "tables" / "a.csv").read_bytes() == b"a\n"
+
+
+def test_files_are_written_within_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "link").symlink_to(tmp_path)
+    with pytest.raises(RecordsError, match="is a link"):
+        runfolder.write_files(tmp_path / "run", {"link/escaped": b"x"})
+    runfolder.write_files(tmp_path / "empty", {})
+    assert (tmp_path / "empty").is_dir()

@@ -14,7 +14,7 @@ from cmx_bench.gate.history.changes import changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
 from cmx_bench.present.content import Fact, Site, Table, first_few
-from cmx_bench.results.runfolder import write_rendered
+from cmx_bench.results.runfolder import write_files
 from cmx_bench.spec import disk
 from cmx_bench.units import plain, tally
 
@@ -29,8 +29,7 @@ def write(history: History, folder: Path) -> None:
     Raises:
         RecordsError: the folder cannot be made or written.
     """
-    written = files(history, folder)
-    write_rendered(folder, sorted({name.rpartition("/")[0] for name in written}), written)
+    write_files(folder, files(history, folder))
 
 
 def files(history: History, folder: Path, site: Site | None = None) -> dict[str, str | bytes]:

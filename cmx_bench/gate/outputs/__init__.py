@@ -15,7 +15,7 @@ from cmx_bench.gate.outputs.sentences import facts, headline, one_line, processe
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present import markdown
 from cmx_bench.present.content import Table
-from cmx_bench.results.runfolder import write_rendered
+from cmx_bench.results.runfolder import write_files
 
 if TYPE_CHECKING:
     from cmx_bench.present.drawing import Drawing
@@ -127,4 +127,4 @@ def write(
         **{path: file for drawn in (*drawings, *past) for path, file in drawn.files.items()},
         **{name: output(verdict, drawings, past, tables) for name, output in OUTPUTS.items()},
     }
-    write_rendered(folder, ("figures",) if drawings or past else (), files)
+    write_files(folder, files)

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from cmx_bench.errors import RecordsError
 from cmx_bench.gate.site import Listed
-from cmx_bench.results.runfolder import write_rendered
+from cmx_bench.results.runfolder import write_files
 from cmx_bench.results.validation import STRICT, DamageError, decode
 from cmx_bench.spec import disk
 
@@ -43,7 +43,8 @@ def note(out: Path, part: str) -> PartNote | None:
     """The note of a part of the site in the folder `out`; None where there is none, or another
     version of this package wrote it."""
     try:
-        return decode(_NOTES, disk.text_of(_path(out, part), RecordsError), SCHEMA)
+        text = disk.text_of(disk.within(out, f"{part}/{_NOTE}"), RecordsError)
+        return decode(_NOTES, text, SCHEMA)
     except (RecordsError, DamageError):
         return None
 
@@ -74,10 +75,8 @@ def put(
     """
     before = note(out, part)
     old = () if before is None else before.files
-    rooms = sorted({"", *(name.rpartition("/")[0] for name in files)})
-    write_rendered(out, [f"{part}/{room}" for room in rooms], {})
     _write(out, part, PartNote(_UNFINISHED, tuple({*old, *files})))
-    write_rendered(out, (), {f"{part}/{name}": content for name, content in files.items()})
+    write_files(out, {f"{part}/{name}": content for name, content in files.items()})
     _remove(out, part, [name for name in old if name not in files])
     _write(out, part, PartNote(made_of, tuple(files), run))
 
@@ -93,12 +92,8 @@ def discard(out: Path, part: str) -> None:
         _remove(out, part, (*gone.files, _NOTE))
 
 
-def _path(out: Path, part: str) -> Path:
-    return disk.within(out, f"{part}/{_NOTE}")
-
-
 def _write(out: Path, part: str, note: PartNote) -> None:
-    disk.write(_path(out, part), disk.json_of(asdict(note)))
+    write_files(out, {f"{part}/{_NOTE}": disk.json_of(asdict(note))})
 
 
 def _remove(out: Path, part: str, names: Iterable[str]) -> None:

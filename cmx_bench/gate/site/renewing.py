@@ -18,7 +18,7 @@ from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, lis
 from cmx_bench.grouping import group
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
-from cmx_bench.results.runfolder import write_rendered
+from cmx_bench.results.runfolder import write_files
 from cmx_bench.spec import disk
 
 INDEX = "index.html"
@@ -80,7 +80,7 @@ def renew(folder: Path, out: Path, render: Render, tell: Callable[[str], None]) 
     histories = _renew_histories(pages, folder, out)
     index = frontpage.page(_show(pages, out), histories, left_out, out)
     # GitHub shows no names that begin with an underscore where a site has no .nojekyll.
-    write_rendered(out, (), {".nojekyll": "", INDEX: index})
+    write_files(out, {".nojekyll": "", INDEX: index})
     removed = _discard_others(out, _RUNS, pages.runs)
     _discard_others(out, _HISTORIES, histories.values())
     return Renewed(len(pages.runs), pages.rendered, removed, left_out)
