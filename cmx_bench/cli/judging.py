@@ -160,7 +160,8 @@ def selftest(
     if plan.places:
         _test_side_by_side(plan, seconds, out)
         return
-    kept_in = floor.writable_path(plan.machine)
+    kept_in = floor.path(plan.machine)
+    disk.refuse_unwritable(kept_in.parent)
     about = {"threshold": share, "command": command_line()}
     folder = kept.open_folder(plan, out, "selftest", about)
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench.errors import CmxError, PlanError, RecordsError
-from cmx_bench.results import stats
+from cmx_bench.results import runfolder, stats
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decode
 from cmx_bench.spec import disk
 
@@ -137,25 +137,13 @@ def path(machine: Mapping[str, Any]) -> Path:
     return disk.folder_of_user("state") / f"selftest-{name}.json"
 
 
-def writable_path(machine: Mapping[str, Any]) -> Path:
-    """The same, in a folder that is there: to be asked before a self-test measures.
-
-    Raises:
-        CmxError: the user has no home, or it cannot be written.
-    """
-    file = path(machine)
-    with disk.writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    return file
-
-
 def write(floor: Floor, file: Path) -> None:
     """Keeps a self-test in a file.
 
     Raises:
         RecordsError: it cannot be written.
     """
-    disk.write(file, disk.json_of(asdict(floor), indent=1))
+    runfolder.write_files(file.parent, {file.name: disk.json_of(asdict(floor), indent=1)})
 
 
 def read(machine: Mapping[str, Any]) -> Floor | None:

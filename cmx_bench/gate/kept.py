@@ -15,7 +15,7 @@ from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Contrast
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment
-from cmx_bench.results.runfolder import name_of_new
+from cmx_bench.results.runfolder import name_of_new, write_files
 from cmx_bench.spec import disk
 
 SCHEMA = 1
@@ -39,9 +39,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         "schema": SCHEMA, "created": now.isoformat(timespec="seconds"), "suite": suite.name,
         "suite_hash": plan.suite_file.hash, "machine": plan.machine, "environments": {}, **about,
     }  # fmt: skip
-    with disk.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    disk.write(folder / "gate.json", disk.json_of(text, indent=1))
+    write_files(folder, {"gate.json": disk.json_of(text, indent=1)})
     return folder
 
 

@@ -144,7 +144,7 @@ def test_check_refuses_a_threshold_below_the_self_test(
     found = floor.Floor(
         RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
     )
-    floor.write(found, floor.writable_path(RUN.machine))
+    floor.write(found, floor.path(RUN.machine))
     arguments = (runs["base"], "--baseline", runs["base"], "--threshold", "2%")
     code, _, err = cmx("check", *arguments)
     assert code == 2

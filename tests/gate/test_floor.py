@@ -26,14 +26,14 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_read_as_written() -> None:
-    floor.write(FLOOR, floor.writable_path(MACHINE))
+    floor.write(FLOOR, floor.path(MACHINE))
     assert floor.read(MACHINE | {"torch": "2.16"}) == FLOOR  # a new torch is no new machine
     assert floor.read(MACHINE | {"cores": 4}) is None
 
 
 def test_a_threshold_below_the_floor_is_refused() -> None:
     assert "no self-test" in floor.note(0.001, MACHINE, any_threshold=False)
-    floor.write(FLOOR, floor.writable_path(MACHINE))
+    floor.write(FLOOR, floor.path(MACHINE))
     with pytest.raises(PlanError, match=r"--threshold 0.1%: the self-test .* --any-threshold"):
         floor.note(0.001, MACHINE, any_threshold=False)
     assert "at the least" in floor.note(0.001, MACHINE, any_threshold=True)
@@ -43,7 +43,7 @@ def test_a_threshold_below_the_floor_is_refused() -> None:
 def test_a_budget_too_short_for_the_threshold_is_refused() -> None:
     known = replace(FLOOR, detectable={"30": 0.1, "60": 0.05, "90": 0.05})
     assert (known.least(), known.least(59), known.least(29)) == (0.05, 0.1, None)
-    floor.write(known, floor.writable_path(MACHINE))
+    floor.write(known, floor.path(MACHINE))
     assert "5 % at the least" in floor.note(0.05, MACHINE, any_threshold=False, seconds=60)
     with pytest.raises(PlanError, match=r"10 % at the least in 45 s .* a longer --budget"):
         floor.note(0.05, MACHINE, any_threshold=False, seconds=45)
