@@ -44,15 +44,19 @@ class ServerError(CmxError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `name` is what it is to the caller, such as "base"."""
+    """A running server. `name` is what it is to the caller, such as "base", `timeout` the longest
+    that an answer of its processes may take, in seconds."""
 
     name: str
     orders: socket.socket
     log: Path
+    timeout: float | None = None
 
 
 @contextmanager
-def opening(name: str, path: str, log: Path, variables: Mapping[str, str]) -> Iterator[Server]:
+def opening(
+    name: str, path: str, log: Path, variables: Mapping[str, str], timeout: float | None = None
+) -> Iterator[Server]:
     """A server under an interpreter; it loads torch while the caller goes on to `await_ready`.
 
     Args:
@@ -61,6 +65,7 @@ def opening(name: str, path: str, log: Path, variables: Mapping[str, str]) -> It
             (in it, or in its `src`) are imported by this interpreter.
         log: the file for what the server and its processes print.
         variables: of its environment, beside those of this process.
+        timeout: as of the server.
 
     Raises:
         ServerError: there is no such interpreter or checkout.
@@ -82,7 +87,7 @@ def opening(name: str, path: str, log: Path, variables: Mapping[str, str]) -> It
             raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
         theirs.close()
         try:
-            yield Server(name, ours, log)
+            yield Server(name, ours, log, timeout)
         except BaseException:  # whoever is in a hurry waits for no server that loads torch
             server.kill()
             raise

@@ -142,10 +142,6 @@ class Rounds:
         """The name of the side that head is held against."""
         return next(iter(self.paths))
 
-    @property
-    def timeout(self) -> float:
-        return self.plan.suite_file.suite.timeout
-
     def is_finished(self, allowed: float) -> bool:
         """Whether no round follows. What was lost is tried again, whatever the budget."""
         if self.rounds == 0 or self.again or (self.rounds == 1 and self._untimed_left()):
@@ -165,7 +161,8 @@ class Rounds:
         """Fresh interpreters of both sides: the untimed cells that are left and, where the code of
         the sides differs, a pair of each timed cell that waits, in random order."""
         begin = time.monotonic()
-        with both(self.paths, log, shared) as (base, head):
+        timeout = self.plan.suite_file.suite.timeout
+        with both(self.paths, log, timeout, shared) as (base, head):
             before = time.monotonic()
             self._measure_untimed(base, head)
             begin += time.monotonic() - before
@@ -184,15 +181,13 @@ class Rounds:
     def _measure_untimed(self, base: Server, head: Server) -> None:
         """The untimed cells that are left; in the first round also what code is compared."""
         for cell in self._untimed_left():
-            self.untimed[cell.key] = list(
-                comparing.judge_untimed(cell, base, head, self.timeout, self.by_side)
-            )
+            self.untimed[cell.key] = [*comparing.judge_untimed(cell, base, head, self.by_side)]
         if self.contrast is None:
             first = {
                 (cell.model.name, cell.setting.runtime): cell for cell in reversed(self.waiting)
             }
             for cell in first.values():
-                code.trace(cell, base, head, self.timeout, self.by_side)
+                code.trace(cell, base, head, self.by_side)
             models = {cell.model.name: cell.model.label for cell in self.plan.cells}
             self.contrast = code.contrast(self.by_side, self.paths, models)
             if self.is_needless():
@@ -224,7 +219,7 @@ class Rounds:
     def _measure_a_pair(self, cell: Cell, base: Server, head: Server, rng: random.Random) -> bool:
         """Whether that came to an end: what was lost for the first time gets a second try."""
         try:
-            pair = pairs.measure(cell, base, head, rng, self.timeout)
+            pair = pairs.measure(cell, base, head, rng)
         except PairError as error:
             self.timed[cell.key] = comparing.judge_failure(cell, error, self.against)
             is_new = error.lost and cell.key not in self.lost
@@ -281,12 +276,13 @@ def planning(head: str, package: Path) -> Iterator[Call]:
 
 @contextmanager
 def both(
-    paths: Mapping[str, str], log: Path, shared: Path | None = None
+    paths: Mapping[str, str], log: Path, timeout: float, shared: Path | None = None
 ) -> Iterator[tuple[Server, Server]]:
     """Fresh servers of both sides, begun in random order; they load torch at the same time. Where
     one dies of that, both are begun once more.
 
     Args:
+        timeout: the longest that an answer of a process may take, in seconds.
         shared: a folder in which each side keeps what it compiles for its next round.
     """
     with ExitStack() as closing:
@@ -295,8 +291,9 @@ def both(
             closing.close()
             servers: dict[str, Server] = {}
             for name in random.sample([*paths], 2):
-                opened = interpreters.opening(name, paths[name], log, _variables(shared, name))
-                servers[name] = closing.enter_context(opened)
+                servers[name] = closing.enter_context(interpreters.opening(
+                    name, paths[name], log, _variables(shared, name), timeout
+                ))  # fmt: skip
             for server in servers.values():
                 interpreters.await_ready(server)
             base, head = (servers[name] for name in paths)

@@ -47,18 +47,14 @@ class Ran:
 RanBySide: TypeAlias = dict[str, dict[str, Ran]]
 
 
-def trace(cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide) -> None:
+def trace(cell: Cell, base: Server, head: Server, by_side: RanBySide) -> None:
     """Has a fresh process of each side make the cell's model and run it once; `by_side` gets what
-    ran. Of a side that fails it gets nothing: the measurement will say why.
-
-    Args:
-        timeout: the longest that an answer may take, in seconds.
-    """
+    ran. Of a side that fails it gets nothing: the measurement will say why."""
     # A version of this package that knows no `trace` takes this for an order to time.
     order = {**pairs.describe(cell), "cores": None, "extra_layers": 0, "trace": True}
     for side in (base, head):
         with suppress(PairError):
-            keep(by_side, side.name, cell, pairs.ask_once(side, order, timeout))
+            keep(by_side, side.name, cell, pairs.ask_once(side, order))
 
 
 def keep(by_side: RanBySide, side: str, cell: Cell, answer: Mapping[str, Any]) -> None:

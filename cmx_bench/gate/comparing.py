@@ -65,13 +65,12 @@ def judge_failure(cell: Cell, error: PairError, against: str) -> Comparison:
 
 
 def judge_untimed(
-    cell: Cell, base: Server, head: Server, timeout: float, by_side: RanBySide
+    cell: Cell, base: Server, head: Server, by_side: RanBySide
 ) -> Iterator[Comparison]:
     """What is said of a cell of another measure than throughput: its metrics are exact, or judged
     by other commands.
 
     Args:
-        timeout: the longest that an answer may take, in seconds.
         by_side: is filled with the code that each side ran for this cell.
     """
     metrics = [metric for metric in METRICS.values() if metric.measure == cell.measure]
@@ -83,7 +82,7 @@ def judge_untimed(
     order = {"measure": cell.measure, "trace": True, **pairs.describe(cell)}
 
     def answer(side: Server) -> Mapping[str, Any]:
-        outcome: Mapping[str, Any] = pairs.ask_once(side, order, timeout)
+        outcome: Mapping[str, Any] = pairs.ask_once(side, order)
         code.keep(by_side, side.name, cell, outcome)
         return outcome
 

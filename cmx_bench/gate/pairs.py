@@ -111,20 +111,18 @@ def _without_defaults(noun: Model | Setting) -> dict[str, Any]:
 
 
 def measure(
-    cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float,
-    extra_layers: int = 0,
-) -> Pair:  # fmt: skip
+    cell: Cell, base: Server, head: Server, rng: random.Random, extra_layers: int = 0
+) -> Pair:
     """Times one pair of fresh processes, after both have warmed up.
 
     Args:
-        timeout: the longest that any answer may take, in seconds.
         extra_layers: makes head slower, for self-tests.
 
     Raises:
         PairError: a side failed.
     """
     begin = time.monotonic()
-    with _begin(cell, base, head, rng, timeout, extra_layers) as sides:
+    with _begin(cell, base, head, rng, extra_layers) as sides:
         before = ask(sides.base, LOOK)
         timed = tuple(_blocks(sides))
         [watched] = conditions.covariates([before, ask(sides.base, LOOK)])
@@ -148,11 +146,10 @@ def _origin(cell: Cell, answer: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process of a side, our end of its pipe, and the seconds that an answer may take."""
+    """A process of a side, and our end of its pipe."""
 
     side: Server
     pipe: Connection
-    timeout: float
 
 
 def ask(worker: Worker, order: object) -> Any:
@@ -177,7 +174,7 @@ def ask_at_once(orders: Sequence[tuple[Worker, object]]) -> list[Any]:
     return gather(partial(_receive, worker) for worker, _ in orders)
 
 
-def ask_once(side: Server, order: object, timeout: float) -> Any:
+def ask_once(side: Server, order: object) -> Any:
     """The answer of a fresh process of a side, which ends with that. One that died or hung has a
     second try.
 
@@ -187,7 +184,7 @@ def ask_once(side: Server, order: object, timeout: float) -> Any:
 
     def answer() -> Any:
         with interpreters.process(side, Target.TIME_IN_TURNS) as pipe:
-            return ask(Worker(side, pipe, timeout), order)
+            return ask(Worker(side, pipe), order)
 
     try:
         return answer()
@@ -221,7 +218,7 @@ def gather(questions: Iterable[Callable[[], _Answer]]) -> list[_Answer]:
 
 def _receive(worker: Worker) -> Any:
     try:
-        answer = interpreters.receive(worker.side, worker.pipe, worker.timeout)
+        answer = interpreters.receive(worker.side, worker.pipe, worker.side.timeout)
     except ProcessError as error:
         reasons = {worker.side.name: f"the process {error}"}
         raise PairError(reasons, lost=True, blameless=isinstance(error, LostError)) from None
@@ -246,7 +243,7 @@ class _Sides:
 
 @contextmanager
 def _begin(
-    cell: Cell, base: Server, head: Server, rng: random.Random, timeout: float, extra_layers: int
+    cell: Cell, base: Server, head: Server, rng: random.Random, extra_layers: int
 ) -> Iterator[_Sides]:
     """Fresh processes of both sides that have made the model and warmed up, each on its own cores,
     or on those that both share."""
@@ -256,7 +253,7 @@ def _begin(
     with ExitStack() as ending:
         for side in rng.sample((base, head), 2):  # a coin says which is begun and made first
             pipe = ending.enter_context(interpreters.process(side, Target.TIME_IN_TURNS))
-            worker = workers[side.name] = Worker(side, pipe, timeout)
+            worker = workers[side.name] = Worker(side, pipe)
             own = places.shared if places.apart is None else places.apart[side is head]
             more = {"cores": own, "extra_layers": extra_layers if side is head else 0}
             orders.append((worker, describe(cell) | more))

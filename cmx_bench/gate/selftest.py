@@ -118,11 +118,11 @@ def _measure_a_round(known: _Known, kinds: Sequence[Kind], layers: Mapping[str, 
 def _measure_pairs(known: _Known, left: list[tuple[Cell, Kind]], layers: Mapping[str, int]) -> None:
     """A pair of each that is left, with fresh interpreters, until none is."""
     paths = {"base": sys.executable, "head": sys.executable}
-    with ab.both(paths, known.log, known.shared) as (base, head):
+    with ab.both(paths, known.log, known.timeout, known.shared) as (base, head):
         while left:
             cell, kind = left[-1]
             extra = 0 if kind == "same" else layers[cell.model.name]
-            pair = pairs.measure(cell, base, head, known.rng, known.timeout, extra)
+            pair = pairs.measure(cell, base, head, known.rng, extra)
             left.pop()
             known.pairs.setdefault((kind, cell.model.name), []).append(pair)
             known.elapsed += pair.elapsed

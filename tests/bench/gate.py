@@ -90,12 +90,12 @@ def recorded(cells: Sequence[Cell], log: Path) -> Iterator[dict[str, Any]]:
     """A round: a pair of each kind of each cell, and how many cores others used meanwhile."""
     rng, begin = random.Random(), time.monotonic()
     jobs = [(cell, kind) for cell in cells for kind in ("same", "slower")]
-    with ab.both(SAME, log) as (base, head):
+    with ab.both(SAME, log, TIMEOUT) as (base, head):
         servers = round(time.monotonic() - begin, 2)
         for cell, kind in rng.sample(jobs, len(jobs)):
             layers = LAYERS[cell.model.name] if kind == "slower" else 0
             look = looking.watch()
-            pair = pairs.measure(cell, base, head, rng, TIMEOUT, layers)
+            pair = pairs.measure(cell, base, head, rng, layers)
             others = look(os.cpu_count() or 1)
             busy = None if others is None else others.busy
             yield {"kind": kind, "servers": servers, "others": busy, **as_line(pair)}

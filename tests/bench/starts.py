@@ -73,12 +73,12 @@ def main(count: int) -> None:
             start = STARTS[kind]
             for cell in cells:
                 begin = time.monotonic()
-                sides = ab.both(PATHS, log) if start is None else nullcontext(NOBODY)
+                sides = ab.both(PATHS, log, 120) if start is None else nullcontext(NOBODY)
                 with (
                     sides as (base, head),
                     patch.object(interpreters, "process", start or interpreters.process),
                 ):
-                    pair = pairs.measure(cell, base, head, rng, 120)
+                    pair = pairs.measure(cell, base, head, rng)
                 found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
                 took.setdefault(kind, []).append(time.monotonic() - begin)
         print(f"{number + 1} of {count}", file=sys.stderr, flush=True)

@@ -35,7 +35,7 @@ LONGER = 7  # times 20 ms
 
 def timed(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
     """The log-ratio of one pair of processes in each way."""
-    with pairs._begin(cell, base, head, rng, 120) as sides:
+    with pairs._begin(cell, base, head, rng, 0) as sides:
         ways = dict(all_ways(sides))
         return {
             name: statistics.median(block.log_ratio for block in ways[name]())
@@ -71,7 +71,7 @@ def main(seconds: float, kinds: list[str]) -> None:
     rng, begin = random.Random(), time.monotonic()
     with neighbours(1, kinds[0]) if kinds else nullcontext():
         while time.monotonic() - begin < seconds:
-            with ab.both(PATHS, scratch.folder() / "log.txt") as (base, head):
+            with ab.both(PATHS, scratch.folder() / "log.txt", 120) as (base, head):
                 for cell in rng.sample(cells, len(cells)):
                     for name, ratio in timed(cell, base, head, rng).items():
                         found.setdefault(name, []).append(ratio)

@@ -80,9 +80,11 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     start, running = ab.both, list[tuple[Server, Server]]()
 
     @contextmanager
-    def both(paths: Mapping[str, str], log: Path, shared: Path) -> Iterator[tuple[Server, Server]]:
+    def both(
+        paths: Mapping[str, str], log: Path, timeout: float, shared: Path
+    ) -> Iterator[tuple[Server, Server]]:
         if not running:
-            running.append(stack.enter_context(start(paths, log, shared)))
+            running.append(stack.enter_context(start(paths, log, timeout, shared)))
         yield running[0]
 
     monkeypatch.setattr(ab, "both", both)

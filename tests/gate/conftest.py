@@ -78,14 +78,14 @@ def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     def install(answer: Callable[[str, int], float]) -> list[str]:
         seen: list[str] = []
 
-        def measure(
-            cell: Cell, base: Any, head: Any, rng: random.Random, timeout: float, layers: int = 0
-        ) -> Pair:
+        def measure(cell: Cell, base: Any, head: Any, rng: random.Random, layers: int = 0) -> Pair:
             seen.append(cell.model.name)
             return pair_of(cell.model.name, answer(cell.model.name, layers))
 
         @contextmanager
-        def both(paths: Mapping[str, str], log: Path, shared: Path) -> Iterator[tuple[None, None]]:
+        def both(
+            paths: Mapping[str, str], log: Path, timeout: float, shared: Path
+        ) -> Iterator[tuple[None, None]]:
             seen.append("|")
             yield None, None
 

@@ -287,7 +287,7 @@ def same_code(
     """Both sides use the same code, but not the anchor; the models are noted as they are timed."""
     timed = stand_in_pairs(lambda name, layers: 0.0)
 
-    def trace(cell: Any, base: Any, head: Any, timeout: float, by_side: code.RanBySide) -> None:
+    def trace(cell: Any, base: Any, head: Any, by_side: code.RanBySide) -> None:
         for side in ("base", "head", "anchor"):
             versions = {"net": "1" if side == "anchor" else "2"}
             by_side.setdefault(side, {})[cell.model.name] = code.Ran({}, {}, {}, versions, {})

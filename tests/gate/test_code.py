@@ -219,5 +219,5 @@ def test_a_process_that_died_before_it_told_what_ran_has_a_second_try(
         return {"environment": ENVIRONMENT, "sources": sources}
 
     by_side: code.RanBySide = {}
-    code.trace(cell_of("net"), *stand_in_processes(monkeypatch, ask), 1.0, by_side)
+    code.trace(cell_of("net"), *stand_in_processes(monkeypatch, ask), by_side)
     assert [*by_side] == ["base", "head"]

@@ -67,7 +67,7 @@ def test_macs_by_other_words_are_not_compared(
 
 def compared(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Iterator[Comparison]:
     """What is said of the cell where processes answer so."""
-    return comparing.judge_untimed(CELL, *stand_in_processes(monkeypatch, ask), 1.0, {})
+    return comparing.judge_untimed(CELL, *stand_in_processes(monkeypatch, ask), {})
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ CELL = Cell(MODEL, "throughput", Setting("ci", "cpu", "fp32", "nchw", "none", 1,
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     log = tmp_path_factory.mktemp("sides") / "log.txt"
     with (
-        interpreters.opening("base", sys.executable, log, {}) as base,
-        interpreters.opening("head", sys.prefix, log, {}) as head,  # an environment, or /usr
+        interpreters.opening("base", sys.executable, log, {}, 120) as base,
+        interpreters.opening("head", sys.prefix, log, {}, 120) as head,  # an environment, or /usr
     ):
         interpreters.await_ready(base)
         interpreters.await_ready(head)
@@ -46,7 +46,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pair(both: tuple[Server, Server]) -> None:
-    pair = pairs.measure(CELL, *both, random.Random(0), 120)
+    pair = pairs.measure(CELL, *both, random.Random(0))
     assert pair.cell == CELL.key
     kinds = [block.together for block in pair.blocks]
     assert kinds.count(True) in (0, pairs.FEWEST_TOGETHER)
@@ -67,14 +67,14 @@ def test_turns_follow_where_side_by_side_is_not_sharp(
     places = PairCores([core], ([core], [core]))
     monkeypatch.setattr(pairs.cores, "draw", lambda *_: places)
     monkeypatch.setattr(pairs, "SHARP", sharp)
-    pair = pairs.measure(CELL, *both, random.Random(0), 120)
+    pair = pairs.measure(CELL, *both, random.Random(0))
     assert [block.together for block in pair.blocks] == together
     assert pair.cores == [core]
 
 
 def test_extra_layers_make_head_slower(both: tuple[Server, Server]) -> None:
     """Fifty layers beside two: whatever else the machine does."""
-    pair = pairs.measure(CELL, *both, random.Random(0), 120, extra_layers=50)
+    pair = pairs.measure(CELL, *both, random.Random(0), extra_layers=50)
     assert pair.log_ratio > 0.5
 
 
@@ -91,13 +91,13 @@ def test_a_worker_that_dies_says_how(
     deadly = replace(MODEL, source="python", target=target, args=args)
     order = pairs.describe(replace(CELL, model=deadly)) | {"measure": "params"}
     with pytest.raises(PairError, match=message):
-        pairs.ask_once(both[0], order, 120)
+        pairs.ask_once(both[0], order)
 
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
         order = pairs.describe(CELL) | {"measure": "params"}
-        found = pairs.ask_once(side, order, 120)["values"]
+        found = pairs.ask_once(side, order)["values"]
         parameters = build(MODEL, 56).parameters()
         assert found["params"] == [sum(one.numel() for one in parameters)]
 
@@ -105,7 +105,7 @@ def test_an_exact_measure(both: tuple[Server, Server]) -> None:
 def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) -> None:
     wrong = replace(MODEL, args=TINY | {"depth": "many"})
     with pytest.raises(PairError) as caught:
-        pairs.measure(replace(CELL, model=wrong), *both, random.Random(0), 120)
+        pairs.measure(replace(CELL, model=wrong), *both, random.Random(0))
     assert list(caught.value.reasons) == ["base", "head"]
     assert "tiny: cannot be built: TypeError" in caught.value.reasons["head"]
 
@@ -127,7 +127,7 @@ def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
     with pytest.raises(PairError, match="longer than 0 s"):
-        pairs.ask_once(both[0], pairs.describe(CELL) | {"measure": "macs"}, 0)
+        pairs.ask_once(replace(both[0], timeout=0), pairs.describe(CELL) | {"measure": "macs"})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     log = tmp_path / "log"
     order = pairs.describe(CELL) | {"measure": "params"}
     with interpreters.opening("head", str(tmp_path), log, {}) as head, pytest.raises(PairError):
-        pairs.ask_once(head, order, 120)
+        pairs.ask_once(head, order)
     assert "the torch of the checkout" in log.read_text()
 
 
