@@ -207,6 +207,7 @@ def _result(cell: dict[str, Any], outcomes: _Processes, ended: int) -> Result:
         (None, None, None, 0) if estimate is None
         else (estimate.value, estimate.low, estimate.high, estimate.n)
     )  # fmt: skip
+    details = outcomes.details[-1] if outcomes.details else {}
     over = "processes"
     if metric.noise == "image":
         over = "seeds" if len(set(outcomes.records)) > 1 else "images"
@@ -214,7 +215,8 @@ def _result(cell: dict[str, Any], outcomes: _Processes, ended: int) -> Result:
         **cell, value=value, low=low, high=high, n=n, over=over,
         left_out=ended - len(outcomes.counting),
         medians=dict(zip(outcomes.counting, outcomes.medians, strict=True)),
-        details=outcomes.details[-1] if outcomes.details else {},
+        # Through Arrow every process has the keys of all.
+        details={name: told for name, told in details.items() if told is not None},
     )  # fmt: skip
 
 

@@ -154,3 +154,15 @@ def test_columns_of_other_types_give_the_same_values(
     samples = frame.samples({"mine": (run, executions(run, make_records(run)))})
     values = summary.summary(of_pandas(samples))["value"]
     assert list(values) == list(summary.summary(samples)["value"])
+
+
+def test_details_with_the_keys_of_all_give_the_same_results() -> None:
+    """As Arrow gives them back, whose structures have the same fields in every row."""
+    run = make_run(PAPER[:2], measures=("params",))
+    samples = of(run, make_records(run))
+    own = samples.assign(details=[{"weights": "in1k", "images": 9}] * len(samples))
+    keys = dict.fromkeys(("training", "preprocessing", "weights"))
+    through = own.assign(details=[keys | told for told in own["details"]])
+    for result in summary.results(through):
+        assert result.details == {"weights": "in1k", "images": 9}
+        assert (result.weights, result.image_size) == ("in1k", None)
