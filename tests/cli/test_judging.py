@@ -35,6 +35,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
     fewer = make_run(PAPER[:2])
     return {
         "base": write_folder_anew(tmp_path / "base", RUN, RECORDS),
+        "same": write_folder_anew(tmp_path / "same", RUN, RECORDS),
         "slower": write_folder_anew(
             tmp_path / "slower", RUN, scaled(NAMES[0], "throughput", 1 / 1.1)
         ),
@@ -48,7 +49,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
-        ("base", 0, "PASS: "),
+        ("same", 0, "PASS: "),
         ("slower", 1, "FAIL: 1 of"),
         ("between", 3, "more measuring would decide"),
         ("fewer", 1, "the run has no model"),
@@ -121,6 +122,8 @@ def test_check_writes_what_ci_reads(
     ("arguments", "message"),
     [
         (["--baseline", "nowhere"], "nowhere: holds no run (no run.json)"),
+        (["--baseline", "same"], "same: is the run itself, which says nothing; give another"),
+        (["--baseline", "same/run.json"], "same/run.json: is the run itself, which says nothing"),
         (["--baseline", "base", "--threshold", "5"], "--threshold 5: expected a percentage such"),
         (["--baseline", "base", "--history", "nowhere"], "nowhere: no such folder"),
         (
@@ -132,7 +135,7 @@ def test_check_writes_what_ci_reads(
 def test_check_refuses_bad_input(
     cmx: Cli, runs: dict[str, Path], arguments: list[str], message: str
 ) -> None:
-    code, out, err = cmx("check", runs["base"], *arguments)
+    code, out, err = cmx("check", runs["same"], *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
@@ -145,7 +148,7 @@ def test_check_refuses_a_threshold_below_the_self_test(
         RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
     )
     floor.write(found, floor.path(RUN.machine))
-    arguments = (runs["base"], "--baseline", runs["base"], "--threshold", "2%")
+    arguments = (runs["same"], "--baseline", runs["base"], "--threshold", "2%")
     code, _, err = cmx("check", *arguments)
     assert code == 2
     assert "this machine shows a slowdown of 4 % at the least" in err
@@ -155,7 +158,7 @@ def test_check_refuses_a_threshold_below_the_self_test(
 
 
 def test_check_needs_no_home(cmx: Cli, runs: dict[str, Path], homeless: None) -> None:
-    code, out, err = cmx("check", runs["base"], "--baseline", runs["base"])
+    code, out, err = cmx("check", runs["same"], "--baseline", runs["base"])
     assert (code in (0, 3), err) == (True, "")
     assert "no self-test of this machine" in out
 
@@ -167,7 +170,7 @@ def test_check_loads_no_torch(runs: dict[str, Path]) -> None:
         "except SystemExit: print([name for name in ('torch', 'timm', 'matplotlib')"
         " if name in sys.modules])"
     )
-    line = [sys.executable, "-c", code, str(runs["base"]), "--baseline", str(runs["base"])]
+    line = [sys.executable, "-c", code, str(runs["same"]), "--baseline", str(runs["base"])]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -179,6 +182,6 @@ def test_the_command_of_a_verdict_can_be_repeated(
         monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHONPATH", "my folder")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    _, out, _ = cmx("check", runs["base"], "--baseline", runs["base"])
+    _, out, _ = cmx("check", runs["same"], "--baseline", runs["base"])
     said = "Command: OMP_NUM_THREADS=1 PYTHONPATH='my folder' python -m cmx_bench check "
     assert said in " ".join(out.split())

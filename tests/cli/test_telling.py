@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from cmx_bench.errors import CmxError
 from ..conftest import Cli
 
 FOR_PEOPLE = [
-    ["check", "out", "--baseline", "out"], ["verify", "out"], ["report", "out"],
+    ["check", "out", "--baseline", "copy"], ["verify", "out"], ["report", "out"],
     ["list", "datasets"],
 ]  # fmt: skip
 FOR_PROGRAMS = [
@@ -49,6 +50,7 @@ def said(monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str) -
 def test_what_an_encoding_lacks_is_replaced_for_people(
     cmx: Cli, rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str
 ) -> None:
+    shutil.copytree("out", "copy", dirs_exist_ok=True)
     text = said(monkeypatch, arguments, "utf-8").decode()
     assert said(monkeypatch, arguments, encoding) == text.encode(encoding, "replace")
 
