@@ -17,7 +17,7 @@ from typing import Any
 
 from cmx_bench.errors import CmxError, cut, first_line
 from cmx_bench.execute import on_node
-from cmx_bench.execute.on_node import Agent, Facts, Software
+from cmx_bench.execute.on_node import Agent, Facts
 from cmx_bench.worker.local import Call
 
 _CONNECT_SECONDS = 5.0
@@ -116,7 +116,7 @@ class Nodes:
     tell: Callable[[str], None]
     agent: type[Agent] = Agent
     known: dict[str, Node | None] = field(default_factory=dict)
-    ours: Software = field(default_factory=on_node.software)
+    ours: Facts = field(default_factory=on_node.facts)
 
     def living(self) -> list[Node]:
         """Those that are there now and have a core. One that gives no answer is left out, as is one
@@ -167,7 +167,7 @@ class Nodes:
             ours = f"cmx-bench[ray]=={self.ours.versions['cmx-bench']}"
             raise ClusterError(f"node {name}: cannot measure ({error}); run there: "
                                f"pip install '{ours}'") from None  # fmt: skip
-        _refuse_other(name, told.software, self.ours)
+        _refuse_other(name, told, self.ours)
         return told
 
 
@@ -244,7 +244,7 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "no message"
 
 
-def _refuse_other(name: str, theirs: Software, ours: Software) -> None:
+def _refuse_other(name: str, theirs: Facts, ours: Facts) -> None:
     """Refuses a node whose packages are not those of this command. Builds of torch may differ: a
     laptop's knows no GPU."""
     for package, version in ours.versions.items():

@@ -45,20 +45,14 @@ Files: TypeAlias = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Software:
-    """Versions by package, without those that are not there, and what stands for the files of this
-    one: two checkouts of one version may differ."""
+class Facts:
+    """What a node says of itself: versions by package, without those that are not there; what
+    stands for the `code` of this package, for two checkouts of one version may differ; what its
+    devices of each kind are, by which nodes of one hardware are known; and the variables with which
+    its agents share a scratch folder."""
 
     versions: Mapping[str, str]
     code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a node says of itself: software, what its devices of each kind are, by which nodes of
-    one hardware are known, and the variables with which its agents share a scratch folder."""
-
-    software: Software
     devices: Mapping[str, str]
     variables: Mapping[str, str]
 
@@ -95,7 +89,7 @@ class Agent:
 
     def facts(self) -> Facts:
         """The node's description of itself."""
-        return Facts(software(), _devices(), dict(scratch.variables()))
+        return facts()
 
     def is_there(self) -> bool:
         """Whether the agent has begun and holds all its resources."""
@@ -174,8 +168,8 @@ class Agent:
             return file.read()
 
 
-def software() -> Software:
-    """That of this process."""
+def facts() -> Facts:
+    """Those of this process."""
     versions = {}
     for package in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -185,7 +179,7 @@ def software() -> Software:
     digest = hashlib.sha256()
     for file in sorted(home.rglob("*.py")):
         digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
-    return Software(versions, digest.hexdigest())
+    return Facts(versions, digest.hexdigest(), _devices(), dict(scratch.variables()))
 
 
 def _new_in(folder: Path, before: dict[str, int]) -> Iterator[tuple[str, bytes]]:

@@ -13,11 +13,11 @@ from cmx_bench.cli import engines
 from cmx_bench.cli.requests import plan_of
 from cmx_bench.errors import CmxError
 from cmx_bench.execute.cluster import Node
-from cmx_bench.execute.on_node import Facts, Software
+from cmx_bench.execute.on_node import Facts
 
 
 def node(name: str, gpus: int) -> Node:
-    facts = Facts(Software({}, ""), {"cpu": "", "cuda": ""}, {})
+    facts = Facts({}, "", {"cpu": "", "cuda": ""}, {})
     return Node(name, name, 4, gpus, None, facts, facts.devices)
 
 

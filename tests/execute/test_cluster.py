@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from cmx_bench.execute import cluster
 from cmx_bench.execute.cluster import ClusterError
-from cmx_bench.execute.on_node import Facts, Software
+from cmx_bench.execute.on_node import Facts
 
-OURS = Software({"cmx-bench": "1.0", "torch": "2.15.0+cpu", "timm": "1.0"}, "a")
+DEVICES = {"cpu": "a chip", "cuda": "a driver"}
+OURS = Facts({"cmx-bench": "1.0", "torch": "2.15.0+cpu", "timm": "1.0"}, "a", DEVICES, {})
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,8 +26,7 @@ def test_a_node_has_whole_cores_and_the_gpus_that_ray_knows() -> None:
     described = {
         "NodeID": "1f", "Resources": {"CPU": 3.7, "accelerator_type:B": 1, "accelerator_type:A": 1},
     }  # fmt: skip
-    facts = Facts(OURS, {"cpu": "a chip", "cuda": "a driver"}, {})
-    node = cluster._node(described, "left", None, facts)
+    node = cluster._node(described, "left", None, OURS)
     assert (node.cores, node.gpus) == (3, 0)
     assert node.devices == {
         "cpu": "a chip []", "cuda": "a driver ['accelerator_type:A', 'accelerator_type:B']",
@@ -43,16 +44,17 @@ def test_an_error_of_rays_is_its_last_line(text: str, line: str) -> None:
     ("theirs", "expected"),
     [
         (OURS, ""),
-        (Software({**OURS.versions, "torch": "2.15.0+cu130"}, "a"), ""),
-        (Software({**OURS.versions, "torch": "2.14.0"}, "a"),
+        (replace(OURS, versions={**OURS.versions, "torch": "2.15.0+cu130"}), ""),
+        (replace(OURS, versions={**OURS.versions, "torch": "2.14.0"}),
          "node n: has torch 2.14.0, and this command has 2.15.0+cpu; run there: pip install "
          "'torch==2.15.0'"),
-        (Software({"cmx-bench": "1.0", "torch": "2.15.0"}, "a"), "node n: lacks timm, and this"),
-        (Software(OURS.versions, "b"),
+        (replace(OURS, versions={"cmx-bench": "1.0", "torch": "2.15.0"}),
+         "node n: lacks timm, and this"),
+        (replace(OURS, code="b"),
          "node n: its files of cmx-bench 1.0 are not those of this command"),
     ],
 )  # fmt: skip
-def test_software_of_nodes(theirs: Software, expected: str) -> None:
+def test_software_of_nodes(theirs: Facts, expected: str) -> None:
     said = ""
     try:
         cluster._refuse_other("n", theirs, OURS)

@@ -23,11 +23,11 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
 
 
 def test_software_is_that_of_the_code_that_runs() -> None:
-    software = on_node.software()
-    assert software.versions["cmx-bench"] == cmx_bench.__version__
-    assert {"torch", "timm"} <= software.versions.keys()
-    assert software == on_node.software()
-    assert len(software.code) == 64
+    facts = on_node.facts()
+    assert facts.versions["cmx-bench"] == cmx_bench.__version__
+    assert {"torch", "timm"} <= facts.versions.keys()
+    assert facts == on_node.facts()
+    assert len(facts.code) == 64
 
 
 def test_devices_of_equal_hardware_are_told_alike() -> None:

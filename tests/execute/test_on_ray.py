@@ -342,7 +342,7 @@ def test_each_gpu_has_one_job_at_a_time(three: Any, tmp_path: Path) -> None:
 
 def test_places() -> None:
     def node(name: str, cores: int, gpus: int) -> cluster.Node:
-        facts = on_node.Facts(on_node.Software({}, ""), {"cpu": "", "cuda": ""}, {})
+        facts = on_node.Facts({}, "", {"cpu": "", "cuda": ""}, {})
         return cluster.Node(name, name, cores, gpus, None, facts, facts.devices)
 
     nodes = [node("a", 3, 2), node("b", 2, 0), node("c", 1, 4)]
