@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
-from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, RecordsError, first_line
 from cmx_bench.execute import evaluations
@@ -29,16 +27,6 @@ from cmx_bench.worker.local import Child, KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 _TARGET: str = Target.FIT
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A cell whose model is trained: its weights, what is told of the training, its seconds."""
-
-    cell: Cell
-    weights: Path
-    told: Mapping[str, Any]
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -67,43 +55,42 @@ def outcomes(
     job: EvaluationJob, timeout: float, watch: Callable[[Seen], None]
 ) -> Iterator[tuple[Cell, Outcome]]:
     """Each cell of a job with its outcome, its model trained before where the job has a seed."""
-    folder = job.folder.absolute()  # a model may change the working folder of its process
+    # A model may change the working folder of its process.
+    job = replace(job, folder=job.folder.absolute())
     if job.seed is None:
-        return evaluations.execute(job.cells, job.task, folder, timeout, watch)
-    return execute(job.cells, job.seed, job.task, job.at_once, folder, timeout, watch)
+        return evaluations.execute(job.cells, job.task, job.folder, timeout, watch)
+    return _train_and_evaluate(job, job.seed, timeout, watch)
 
 
-def execute(
-    cells: Sequence[Cell], seed: int, task: Evaluation, at_once: int, folder: Path, timeout: float,
-    watch: Callable[[Seen], None],
-) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    """Each cell of one setting with its outcome, its model trained with `seed`.
+def _train_and_evaluate(
+    job: EvaluationJob, seed: int, timeout: float, watch: Callable[[Seen], None]
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Each cell with its outcome, its model trained with `seed`.
 
     Settings of one image size share the weights: what has been trained is not trained again, and
     what was broken off goes on.
-
-    Args:
-        at_once: how many models to train side by side.
     """
-    ready: list[_Ready] = []
-    jobs: list[TrainingJob] = []
-    for cell in cells:
-        kept = files.of(folder, cell.model.name, task.asked.shared_size(cell.setting), seed)
+    trained: list[tuple[TrainingJob, Outcome]] = []
+    left: list[TrainingJob] = []
+    for cell in job.cells:
+        size = job.task.asked.shared_size(cell.setting)
+        kept = files.of(job.folder, cell.model.name, size, seed)
+        training = TrainingJob(cell, seed, job.task, kept, job.at_once)
         if (told := files.read_told(kept.told)) is None:
-            jobs.append(TrainingJob(cell, seed, task, kept, at_once))
+            left.append(training)
         else:
-            ready.append(_Ready(cell, kept.last, told, 0.0))
-    if jobs and (reason := _why_unlearnable(jobs[0], folder)):
-        yield from ((job.cell, Outcome({}, reason, {})) for job in jobs)
-        jobs = []
-    log = disk.within(folder, "log.txt")
-    for job, trained in _train(jobs, log, timeout, watch):
-        if trained.reason:
-            yield job.cell, trained
+            trained.append((training, Outcome({}, "", {}, details=told)))
+    if left and (reason := _why_unlearnable(left[0], job.folder)):
+        yield from ((training.cell, Outcome({}, reason, {})) for training in left)
+        left = []
+    for training, outcome in _train(left, disk.within(job.folder, "log.txt"), timeout, watch):
+        if outcome.reason:
+            yield training.cell, outcome
         else:
-            ready.append(_Ready(job.cell, job.files.last, trained.details, trained.elapsed))
-    ready.sort(key=lambda each: cells.index(each.cell))
-    yield from _evaluate(ready, seed, task, folder, timeout, watch)
+            trained.append((training, outcome))
+    trained.sort(key=lambda each: job.cells.index(each[0].cell))
+    if trained:
+        yield from _evaluate(job, trained, timeout, watch)
 
 
 def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
@@ -204,21 +191,21 @@ def _tell(
 
 
 def _evaluate(
-    ready: Sequence[_Ready], seed: int, task: Evaluation, folder: Path,
-    timeout: float, watch: Callable[[Seen], None],
+    job: EvaluationJob, trained: Sequence[tuple[TrainingJob, Outcome]], timeout: float,
+    watch: Callable[[Seen], None],
 ) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    if not ready:
-        return
-    trained = {this.cell.key: this for this in ready}
+    """Each cell whose model is trained with its outcome, that of the training in it."""
+    trainings = {training.cell.key: (training, ended) for training, ended in trained}
     cells = [
-        replace(this.cell, model=replace(this.cell.model, weights=str(this.weights.absolute())))
-        for this in ready
+        replace(cell, model=replace(cell.model, weights=str(training.files.last.absolute())))
+        for training, _ in trained
+        for cell in [training.cell]
     ]
-    home = predictions.home(folder, task.seeds.index(seed))
+    home = predictions.home(job.folder, job.replicate)
     home.mkdir(parents=True, exist_ok=True)
-    for cell, outcome in evaluations.execute(cells, task, home, timeout, watch):
-        this = trained[cell.key]
-        weights = this.weights.relative_to(folder).as_posix()
-        details = {**outcome.details, "weights": weights, "training": this.told}
-        elapsed = outcome.elapsed + this.seconds
-        yield this.cell, replace(outcome, details=details, elapsed=elapsed)
+    for cell, outcome in evaluations.execute(cells, job.task, home, timeout, watch):
+        training, ended = trainings[cell.key]
+        weights = training.files.last.relative_to(job.folder).as_posix()
+        details = {**outcome.details, "weights": weights, "training": ended.details}
+        elapsed = outcome.elapsed + ended.elapsed
+        yield training.cell, replace(outcome, details=details, elapsed=elapsed)

@@ -28,6 +28,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import learners
 from cmx_bench.spec.recipe import Optimizer, Recipe
 from cmx_bench.spec.suite import Accuracy, SharedPreprocessing
+from cmx_bench.worker.job import EvaluationJob
 
 SIDE_BY_SIDE = 10  # most of the time they wait
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 64, 16)
@@ -95,7 +96,8 @@ def once(how: str, when: str, who: int) -> tuple[str, float, float]:
         asked = Accuracy(dataset="digits", preprocessing="shared", shared=HALVES, train=RECIPE)
         task = Evaluation(asked, folder, processes=2)
         cell = Cell(model, "accuracy", SETTING)
-        [(_, outcome)] = learners.execute([cell], 0, task, 1, folder, 600.0, lambda seen: None)
+        job = EvaluationJob([cell], 0, 0, task, folder)
+        [(_, outcome)] = learners.outcomes(job, 600.0, lambda seen: None)
         told = time.time()
         while list(holders(folder / "log.txt")) and time.time() - told < 60:
             time.sleep(0.05)
