@@ -19,11 +19,11 @@ from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters, learners, on_device, rounds, slots
 from cmx_bench.execute.on_device import Order, Work
-from cmx_bench.execute.slots import Heard, Opening, Slot, SlotLostError, Tell
+from cmx_bench.execute.slots import Opening, Slot, SlotLostError, Tell
 from cmx_bench.measures import compiled
 from cmx_bench.spec import disk
 from cmx_bench.worker import lookup, scratch
-from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Place, Round
+from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Heard, Job, Place, Round
 from cmx_bench.worker.local import LostError
 
 # Not by -m: it would unpickle orders of other classes than those of its own module, `__main__`.

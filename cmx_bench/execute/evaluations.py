@@ -4,7 +4,7 @@ predict."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,36 +12,32 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Evaluated, Outcome, Seen
+from cmx_bench.worker.job import Evaluated, Heard, Outcome, Seen
 from cmx_bench.worker.local import KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
 
 def execute(
-    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float,
-    watch: Callable[[Seen], None],
-) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    """Each cell of one setting with its outcome, as it comes; `watch` hears of the images of all
-    groups together."""
+    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float
+) -> Iterator[Heard]:
+    """Each cell of one setting with its outcome, as it comes, and how many images all groups
+    together have seen."""
     shared = [cell for cell in cells if cell.model.source != "python"]
     alone = [[cell] for cell in cells if cell.model.source == "python"]
     groups = [shared, *alone] if shared else alone
     for number, group in enumerate(groups):
-
-        def tell(seen: Seen, before: int = number) -> None:
-            size = seen.size
-            watch(seen if size is None else replace(
-                seen, images=seen.images + before * size, size=len(groups) * size
-            ))  # fmt: skip
-
-        yield from _execute(group, task, folder, timeout, tell)
+        for said in _execute(group, task, folder, timeout):
+            if isinstance(said, Seen) and said.size is not None:
+                images, size = said.images + number * said.size, len(groups) * said.size
+                yield replace(said, images=images, size=size)
+            else:
+                yield said
 
 
 def _execute(
-    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float,
-    watch: Callable[[Seen], None],
-) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    """Each cell of one group with its outcome.
+    cells: Sequence[Cell], task: Evaluation, folder: Path, timeout: float
+) -> Iterator[Heard]:
+    """Each cell of one group with its outcome, and how far they are.
 
     Where the process dies, or says nothing for `timeout` seconds, those left are tried again one
     by one, each in a process of its own; so are those for which memory ran out. One whose own
@@ -53,7 +49,7 @@ def _execute(
         try:
             for said in _hear(list(left.values()), task, folder, timeout):
                 if isinstance(said, Seen):
-                    watch(said)
+                    yield said
                 elif not said.again:
                     yield left.pop(said.key), said.outcome
             break
@@ -65,7 +61,7 @@ def _execute(
                 yield cells[0], Outcome({}, f"the process {error}", {}, lost=lost)
                 return
     for cell in left.values():
-        yield from _execute([cell], task, folder, timeout, watch)
+        yield from _execute([cell], task, folder, timeout)
 
 
 def _hear(

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, RecordsError, first_line
 from cmx_bench.execute import evaluations
 from cmx_bench.results import predictions
 from cmx_bench.spec import disk
 from cmx_bench.training import files
 from cmx_bench.worker import local
-from cmx_bench.worker.job import EvaluationJob, Outcome, Seen, TrainingJob
+from cmx_bench.worker.job import EvaluationJob, Heard, Outcome, Seen, TrainingJob
 from cmx_bench.worker.local import Child, KilledError, LostError, ProcessError
 from cmx_bench.worker.targets import Target
 
@@ -43,29 +42,24 @@ class _UnderWay:
 
 
 def evaluate(
-    jobs: Sequence[EvaluationJob], timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
-    """Each cell with its outcome, one job after the other; an `Evaluator`."""
-    for job in jobs:
-        for cell, outcome in outcomes(job, timeout, watch):
-            yield job, cell, outcome
+    jobs: Sequence[EvaluationJob], timeout: float
+) -> Iterator[tuple[EvaluationJob, Heard]]:
+    """What is heard of one job after the other; an `Evaluator`."""
+    return ((job, said) for job in jobs for said in outcomes(job, timeout))
 
 
-def outcomes(
-    job: EvaluationJob, timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[Cell, Outcome]]:
-    """Each cell of a job with its outcome, its model trained before where the job has a seed."""
+def outcomes(job: EvaluationJob, timeout: float) -> Iterator[Heard]:
+    """Each cell of a job with its outcome, its model trained before where the job has a seed, and
+    how far they are."""
     # A model may change the working folder of its process.
     job = replace(job, folder=job.folder.absolute())
     if job.seed is None:
-        return evaluations.execute(job.cells, job.task, job.folder, timeout, watch)
-    return _train_and_evaluate(job, job.seed, timeout, watch)
+        return evaluations.execute(job.cells, job.task, job.folder, timeout)
+    return _train_and_evaluate(job, job.seed, timeout)
 
 
-def _train_and_evaluate(
-    job: EvaluationJob, seed: int, timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[Cell, Outcome]]:
-    """Each cell with its outcome, its model trained with `seed`.
+def _train_and_evaluate(job: EvaluationJob, seed: int, timeout: float) -> Iterator[Heard]:
+    """Each cell with its outcome, its model trained with `seed`, and how far they are.
 
     Settings of one image size share the weights: what has been trained is not trained again, and
     what was broken off goes on.
@@ -83,14 +77,16 @@ def _train_and_evaluate(
     if left and (reason := _why_unlearnable(left[0], job.folder)):
         yield from ((training.cell, Outcome({}, reason, {})) for training in left)
         left = []
-    for training, outcome in _train(left, disk.within(job.folder, "log.txt"), timeout, watch):
-        if outcome.reason:
-            yield training.cell, outcome
+    for said in _train(left, disk.within(job.folder, "log.txt"), timeout):
+        if isinstance(said, Seen):
+            yield said
+        elif said[1].reason:
+            yield said[0].cell, said[1]
         else:
-            trained.append((training, outcome))
+            trained.append(said)
     trained.sort(key=lambda each: job.cells.index(each[0].cell))
     if trained:
-        yield from _evaluate(job, trained, timeout, watch)
+        yield from _evaluate(job, trained, timeout)
 
 
 def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
@@ -111,10 +107,10 @@ def _why_unlearnable(job: TrainingJob, folder: Path) -> str:
 
 
 def _train(
-    jobs: Sequence[TrainingJob], log: Path, timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[TrainingJob, Outcome]]:
-    """Each training with its outcome, as it ends. One whose process something outside ended goes on
-    once."""
+    jobs: Sequence[TrainingJob], log: Path, timeout: float
+) -> Iterator[Seen | tuple[TrainingJob, Outcome]]:
+    """Each training with its outcome, as it ends, and how far all are. One whose process something
+    outside ended goes on once."""
     waiting = deque(jobs)
     tried: list[TrainingJob] = []
     under_way: dict[Connection, _UnderWay] = {}
@@ -133,7 +129,7 @@ def _train(
                         waiting.appendleft(training.job)
                     else:
                         yield training.job, outcome
-                _tell(under_way.values(), len(jobs), len(waiting), watch)
+                yield from _together(under_way.values(), len(jobs), len(waiting))
 
 
 def _await_words(under_way: Collection[_UnderWay], timeout: float) -> list[_UnderWay]:
@@ -175,9 +171,7 @@ def _end(training: _UnderWay, ended: Outcome | ProcessError) -> Outcome:
     return replace(ended, elapsed=time.monotonic() - training.begin)
 
 
-def _tell(
-    under_way: Collection[_UnderWay], jobs: int, waiting: int, watch: Callable[[Seen], None]
-) -> None:
+def _together(under_way: Collection[_UnderWay], jobs: int, waiting: int) -> Iterator[Seen]:
     """How far all trainings have come together; nothing before each under way has spoken, for one
     that goes on is not at its beginning."""
     seen = [one.seen for one in under_way if one.seen is not None]
@@ -187,14 +181,14 @@ def _tell(
     assert size is not None  # where images are drawn at random their number is known
     ended = (jobs - waiting - len(under_way)) * size
     doing = f"training {' and '.join(training.job.cell.model.name for training in under_way)}"
-    watch(Seen(ended + sum(each.images for each in seen), jobs * size, doing))
+    yield Seen(ended + sum(each.images for each in seen), jobs * size, doing)
 
 
 def _evaluate(
-    job: EvaluationJob, trained: Sequence[tuple[TrainingJob, Outcome]], timeout: float,
-    watch: Callable[[Seen], None],
-) -> Iterator[tuple[Cell, Outcome]]:  # fmt: skip
-    """Each cell whose model is trained with its outcome, that of the training in it."""
+    job: EvaluationJob, trained: Sequence[tuple[TrainingJob, Outcome]], timeout: float
+) -> Iterator[Heard]:
+    """Each cell whose model is trained with its outcome, that of the training in it, and how far
+    they are."""
     trainings = {training.cell.key: (training, ended) for training, ended in trained}
     cells = [
         replace(cell, model=replace(cell.model, weights=str(training.files.last.absolute())))
@@ -203,7 +197,11 @@ def _evaluate(
     ]
     home = predictions.home(job.folder, job.replicate)
     home.mkdir(parents=True, exist_ok=True)
-    for cell, outcome in evaluations.execute(cells, job.task, home, timeout, watch):
+    for said in evaluations.execute(cells, job.task, home, timeout):
+        if isinstance(said, Seen):
+            yield said
+            continue
+        cell, outcome = said
         training, ended = trainings[cell.key]
         weights = training.files.last.relative_to(job.folder).as_posix()
         details = {**outcome.details, "weights": weights, "training": ended.details}

@@ -39,8 +39,8 @@ class Work(ExitStack):
         if isinstance(order, Job):
             self._tell((order.cell, rounds.execute_job(self._call, order, timeout)))
             return
-        for graded in learners.outcomes(order, timeout, self._tell):
-            self._tell(graded)
+        for said in learners.outcomes(order, timeout):
+            self._tell(said)
 
     def close(self) -> None:
         """Ends the interpreter of the round."""

@@ -19,7 +19,6 @@ import psutil
 
 import cmx_bench
 from cmx_bench import accuracy
-from cmx_bench.cell import Cell
 from cmx_bench.errors import CmxError, in_a_line
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
@@ -27,7 +26,7 @@ from cmx_bench.measures import compiled, jiffies
 from cmx_bench.results import runfolder
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Seen
 
 # What nodes and the driver must have in common: they send each other data of these.
 _PACKAGES = ("cmx-bench", "torch", "torchvision", "timm")
@@ -62,7 +61,7 @@ class Told:
     """What is new of an evaluation: how far it is, or a cell with its outcome, and what it left;
     the `error` that ended it, or none, where it `ended`."""
 
-    said: Seen | tuple[Cell, Outcome] | None = None
+    said: Heard | None = None
     left: Files | None = None
     printed: bytes = b""
     ended: bool = False
@@ -144,13 +143,13 @@ class Agent:
         if job.task.cache is not None:  # that of the driver's home
             job = replace(job, task=replace(job.task, cache=accuracy.cache_folder()))
 
-        def watch(seen: Seen) -> None:
-            self._heard.put(Told(seen))
-
-        for cell, outcome in learners.outcomes(job, timeout, watch):
+        for said in learners.outcomes(job, timeout):
+            if isinstance(said, Seen):
+                self._heard.put(Told(said))
+                continue
             left = dict(_new_in(job.folder, self._sent))
             printed = self._new_in_log(job.folder / "log.txt")
-            self._heard.put(Told((cell, outcome), left, printed))
+            self._heard.put(Told(said, left, printed))
 
     def _end(self, ended: Future[None]) -> None:
         error = ended.exception()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 from threading import Event, Thread
@@ -222,8 +221,11 @@ def _evaluations(
         together = list(of_setting)
         first = Job(together[0].cells[0], together[0].replicate, log)
         watch(first, None)
-        for job, cell, outcome in evaluator(together, timeout, partial(_tell, watch, first)):
-            yield Job(cell, job.replicate, log), outcome
+        for job, said in evaluator(together, timeout):
+            if isinstance(said, Seen):
+                watch(replace(first, seen=said), None)
+            else:
+                yield Job(said[0], job.replicate, log), said[1]
 
 
 def _is_evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
@@ -253,10 +255,6 @@ def _keep_thumbnails(plan: Plan, folder: Path) -> None:
     if left:
         with suppress(CmxError):  # the images are out of reach by now: they are named instead
             local.call(Target.MAKE_THUMBNAILS, plan.evaluation, folder, left)
-
-
-def _tell(watch: Watch, job: Job, seen: Seen) -> None:
-    watch(replace(job, seen=seen), None)
 
 
 def _rounds(

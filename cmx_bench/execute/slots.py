@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.spec import disk
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round, Seen
+from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Round, Seen
 
 
 class SlotLostError(CmxError):
@@ -26,8 +26,6 @@ class SlotLostError(CmxError):
         self.is_back = is_back
 
 
-# What is heard of an order: how far an evaluation has come, or a cell with its outcome.
-Heard: TypeAlias = Seen | tuple[Cell, Outcome]
 Tell: TypeAlias = Callable[[Heard], None]
 Order = TypeVar("Order", Job, EvaluationJob)
 
@@ -62,15 +60,16 @@ def execute(
     for this in rounds:
         tasks = [Task(job, [job.cell]) for job in this.jobs]
         with opened(this) as slots:
-            for task, _, outcome in UnderWay(timeout, list(slots), tasks, this.begin).outcomes():
-                yield task.order, outcome
+            for task, said in UnderWay(timeout, list(slots), tasks, this.begin).words():
+                if not isinstance(said, Seen):
+                    yield task.order, said[1]
 
 
 def evaluate(
-    opened: Opening, jobs: Sequence[EvaluationJob], timeout: float, watch: Callable[[Seen], None]
-) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
-    """Each cell with its outcome, in the order in which they end; an `Evaluator`, given the
-    slots."""
+    opened: Opening, jobs: Sequence[EvaluationJob], timeout: float
+) -> Iterator[tuple[EvaluationJob, Heard]]:
+    """Each cell with its outcome, in the order in which they end, and how far all are; an
+    `Evaluator`, given the slots."""
     cells = [
         Job(cell, job.replicate, disk.within(job.folder, "log.txt"))
         for job in jobs
@@ -79,16 +78,14 @@ def evaluate(
     with opened(Round(cells, repeated=False)) as slots:
         shares = [share for job in jobs for share in _shares(job, slots)]
         shares.sort(key=_seconds, reverse=True)  # the longest first: all end about together
-
-        def hear(share: Task[EvaluationJob], said: Seen) -> None:
-            """Keeps how far it is, by its longest part: a training, and not what follows it."""
+        for share, said in UnderWay(timeout, list(slots), list(shares)).words():
+            if not isinstance(said, Seen):
+                yield share.order, said
+                continue
+            # By its longest part: a training, and not what follows it.
             if share.seen is None or (said.size or 0) >= (share.seen.size or 0):
                 share.seen = said
-            watch(_together(shares, said.doing))
-
-        under_way = UnderWay(timeout, list(slots), list(shares), hear=hear)
-        for share, cell, outcome in under_way.outcomes():
-            yield share.order, cell, outcome
+            yield share.order, _together(shares, said.doing)
 
 
 @dataclass(eq=False, slots=True)
@@ -106,23 +103,21 @@ class UnderWay(Generic[Order]):
     """Tasks that wait, the slots that are idle, and what each of the others does.
 
     What a lost slot has not told is done once more on another. Where that is lost too, or no slot
-    is left that takes it, its outcome is `lost`. `begin` says whether an order may begin, `hear`
-    hears how far a task has come.
+    is left that takes it, its outcome is `lost`. `begin` says whether an order may begin.
     """
 
     timeout: float
     idle: list[Slot]
     waiting: list[Task[Order]]
     begin: Callable[[Order], bool] = lambda order: True
-    hear: Callable[[Task[Order], Seen], None] = lambda task, seen: None
     begun: dict[Future[None], tuple[Task[Order], Slot]] = field(default_factory=dict)
     # What the slots tell from their threads: a word of a task, and the future of one that ended.
     heard: SimpleQueue[tuple[Task[Order], Heard] | Future[None]] = field(
         default_factory=SimpleQueue
     )
 
-    def outcomes(self) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
-        """Each cell with its outcome, in the order in which they come."""
+    def words(self) -> Iterator[tuple[Task[Order], Heard]]:
+        """What is heard of each task, in the order in which it comes."""
         self._start()
         while self.begun:
             said = self.heard.get()
@@ -131,12 +126,9 @@ class UnderWay(Generic[Order]):
                 self._start()
                 continue
             task, word = said
-            if isinstance(word, Seen):
-                self.hear(task, word)
-                continue
-            cell, outcome = word
-            task.left.remove(cell)
-            yield task, cell, outcome
+            if not isinstance(word, Seen):
+                task.left.remove(word[0])
+            yield task, word
         for task in self.waiting:
             yield from _give_up(task, f"no device is left for {task.left[0].setting.title}")
 
@@ -157,7 +149,7 @@ class UnderWay(Generic[Order]):
     def _hear(self, task: Task[Order], said: Heard) -> None:
         self.heard.put((task, said))
 
-    def _end(self, future: Future[None]) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+    def _end(self, future: Future[None]) -> Iterator[tuple[Task[Order], Heard]]:
         task, slot = self.begun.pop(future)
         try:
             future.result()
@@ -171,9 +163,9 @@ class UnderWay(Generic[Order]):
                 yield from _give_up(task, str(error))
 
 
-def _give_up(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Cell, Outcome]]:
+def _give_up(task: Task[Order], reason: str) -> Iterator[tuple[Task[Order], Heard]]:
     for cell in task.left:
-        yield task, cell, Outcome({}, reason, {}, lost=True)
+        yield task, (cell, Outcome({}, reason, {}, lost=True))
 
 
 def _seconds(share: Task[EvaluationJob]) -> float:

@@ -18,14 +18,14 @@ from typing import Any
 
 from cmx_bench import units
 from cmx_bench.errors import PlanError
-from cmx_bench.execute.slots import Heard, Opening, Slot
+from cmx_bench.execute.slots import Opening, Slot
 from cmx_bench.gate import floor
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.floor import Bias
 from cmx_bench.gate.pairs import PairError
 from cmx_bench.grouping import group
 from cmx_bench.plan import Plan
-from cmx_bench.worker.job import Job, Round
+from cmx_bench.worker.job import Heard, Job, Round
 
 FEWEST_ROUNDS = 4
 

@@ -117,11 +117,12 @@ class EvaluationJob:
     estimates: Mapping[str, float] = field(default_factory=dict)
 
 
-# Takes jobs of one setting, the longest time in seconds without a word, and whom to tell how far it
-# is; gives each cell of a job with its outcome as it comes.
+# What is heard of an evaluation: how far it has come, or a cell with its outcome.
+Heard: TypeAlias = Seen | tuple[Cell, Outcome]
+# Takes jobs of one setting, and the longest time in seconds without a word; gives what is heard of
+# each job as it comes.
 Evaluator: TypeAlias = Callable[
-    [Sequence[EvaluationJob], float, Callable[[Seen], None]],
-    Iterator[tuple[EvaluationJob, Cell, Outcome]],
+    [Sequence[EvaluationJob], float], Iterator[tuple[EvaluationJob, Heard]]
 ]
 
 

@@ -93,7 +93,7 @@ def driver(count: int = 100) -> None:
             tasks = [slots.Task(job, [job.cell]) for job in jobs]
             this = slots.UnderWay(300, list(ready), tasks)
             report("Ray, one slot", *took(
-                lambda: ((task.order, outcome) for task, _, outcome in this.outcomes())
+                lambda: ((task.order, outcome) for task, (_, outcome) in this.words())
             ))  # fmt: skip
         variables = compiled.variables(scratch.folder() / "compiled")
         with rounds.ready(True, folder / "log.txt", variables) as call:

@@ -97,7 +97,7 @@ def once(how: str, when: str, who: int) -> tuple[str, float, float]:
         task = Evaluation(asked, folder, processes=2)
         cell = Cell(model, "accuracy", SETTING)
         job = EvaluationJob([cell], 0, 0, task, folder)
-        [(_, outcome)] = learners.outcomes(job, 600.0, lambda seen: None)
+        *_, (_, outcome) = learners.outcomes(job, 600.0)
         told = time.time()
         while list(holders(folder / "log.txt")) and time.time() - told < 60:
             time.sleep(0.05)

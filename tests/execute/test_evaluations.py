@@ -31,7 +31,7 @@ from cmx_bench.results.executions import executions
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import Accuracy
 from cmx_bench.worker import local
-from cmx_bench.worker.job import Evaluated, EvaluationJob, Job, Outcome, Seen
+from cmx_bench.worker.job import Evaluated, EvaluationJob, Heard, Job, Outcome, Seen
 from cmx_bench.worker.local import Child
 
 from ..conftest import CPU, StandIn
@@ -104,9 +104,8 @@ def run(life: Life, pipe: Connection, cells: Sequence[Cell]) -> None:
 
 
 def outcomes(timeout: float = 60.0) -> dict[str, Outcome]:
-    seen: list[Seen] = []
-    found = evaluations.execute(CELLS, TASK, Path(os.devnull).parent, timeout, seen.append)
-    return {cell.key: outcome for cell, outcome in found}
+    heard = evaluations.execute(CELLS, TASK, Path(os.devnull).parent, timeout)
+    return {said[0].key: said[1] for said in heard if not isinstance(said, Seen)}
 
 
 def test_all_are_evaluated_in_one_process(lives: Any) -> None:
@@ -128,12 +127,12 @@ def test_a_users_model_has_a_process_of_its_own(lives: Any) -> None:
 
     own = replace(CELLS[1], model=replace(CELLS[1].model, source="python", target="mine:build"))
     given = lives(life)
-    seen: list[Seen] = []
     cells = [CELLS[0], own, CELLS[2]]
-    found = evaluations.execute(cells, TASK, Path(os.devnull).parent, 60.0, seen.append)
-    assert [outcome for _, outcome in found] == [ok()] * 3
+    heard = list(evaluations.execute(cells, TASK, Path(os.devnull).parent, 60.0))
+    assert heard == [
+        Seen(2, 8), (CELLS[0], ok()), (CELLS[2], ok()), Seen(6, 8), (own, ok())
+    ]  # fmt: skip
     assert given == [[CELLS[0].key, CELLS[2].key], [own.key]]
-    assert seen == [Seen(2, 8), Seen(6, 8)]
 
 
 # A model that changes what predicts in its process, as soon as it sees values, and the folder.
@@ -191,8 +190,8 @@ def test_a_model_that_changes_torch_changes_no_other(
         home = Path("-".join(names))
         home.mkdir()
         job = EvaluationJob(cells, 0, None, task, home)
-        found = learners.evaluate([job], 300.0, lambda seen: None)
-        return {cell.model.name: (outcome.reason, outcome.values) for _, cell, outcome in found}
+        found = [said for said in learners.outcomes(job, 300.0) if not isinstance(said, Seen)]
+        return {cell.model.name: (outcome.reason, outcome.values) for cell, outcome in found}
 
     alone, beside = top1("first", "last"), top1("first", "bad", "last")
     assert [reason for reason, _ in beside.values()] == ["", "", ""]
@@ -257,15 +256,15 @@ class Evaluator:
         self.answer, self.asked = answer, list[list[str]]()
 
     def __call__(
-        self, jobs: Sequence[EvaluationJob], timeout: float, watch: Any
-    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        self, jobs: Sequence[EvaluationJob], timeout: float
+    ) -> Iterator[tuple[EvaluationJob, Heard]]:
         [job] = jobs
         self.asked.append([cell.model.name for cell in job.cells])
-        watch(Seen(1, 2))
+        yield job, Seen(1, 2)
         for cell in job.cells:
             outcome = self.answer(cell)
             details = {**outcome.details, "weights": cell.model.weights}
-            yield job, cell, replace(outcome, details=details)
+            yield job, (cell, replace(outcome, details=details))
 
 
 @pytest.fixture

@@ -237,10 +237,10 @@ def jobs_of(folder: Path, *names: str) -> list[TrainingJob]:
 @pytest.mark.usefixtures("stand_in")
 def test_trainings_side_by_side(tmp_path: Path) -> None:
     """All three are under way at once: the one that dies and the one that hangs harm no other."""
-    told: list[Seen] = []
     jobs = jobs_of(tmp_path, "hangs", "dies", "learns")
-    found = learners._train(jobs, tmp_path / "log.txt", 5.0, told.append)
-    ended = {job.cell.model.name: one for job, one in found}
+    heard = list(learners._train(jobs, tmp_path / "log.txt", 5.0))
+    told = [said for said in heard if isinstance(said, Seen)]
+    ended = {said[0].cell.model.name: said[1] for said in heard if not isinstance(said, Seen)}
     assert ended["learns"].details == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
     assert ended["hangs"].reason == "the process took longer than 5 s"
@@ -250,10 +250,11 @@ def test_trainings_side_by_side(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_training_says_how_far_it_is_before_it_ends(tmp_path: Path) -> None:
-    told: list[Seen] = []
-    found = learners._train(jobs_of(tmp_path, "hangs"), tmp_path / "log.txt", 1.0, told.append)
-    assert [one.reason for _, one in found] == ["the process took longer than 1 s"]
-    assert told == [Seen(3, 10, "training hangs")]
+    [job] = jobs_of(tmp_path, "hangs")
+    heard = list(learners._train([job], tmp_path / "log.txt", 1.0))
+    assert heard[0] == Seen(3, 10, "training hangs")
+    [(hung, outcome)] = heard[1:]  # type: ignore[misc]
+    assert (hung, outcome.reason) == (job, "the process took longer than 1 s")
 
 
 # --- a whole run ----------------------------------------------------------------------------------

@@ -12,8 +12,7 @@ import pytest
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.on_device import Work
-from cmx_bench.execute.slots import Heard, Tell
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
+from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Seen
 from cmx_bench.worker.local import Call
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
@@ -66,11 +65,9 @@ def test_an_evaluation_says_how_it_goes_and_what_came_of_each_cell(
 ) -> None:
     outcome = Outcome({"top1": [0.5]}, "", {})
 
-    def outcomes(job: EvaluationJob, timeout: float, tell: Tell) -> Iterator[Heard]:
-        tell(Seen(1, 2))
-        yield CELL, outcome
-
-    monkeypatch.setattr(learners, "outcomes", outcomes)
+    monkeypatch.setattr(
+        learners, "outcomes", lambda job, timeout: iter([Seen(1, 2), (CELL, outcome)])
+    )
     heard: list[Heard] = []
     job = EvaluationJob((CELL,), 0, None, None, Path())  # type: ignore[arg-type]
     with Work(heard.append) as work:

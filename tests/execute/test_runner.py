@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cell import Cell, Precision
+from cmx_bench.cell import Precision
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import runner
 from cmx_bench.execute.outlook import Outlook
@@ -24,7 +24,7 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
-from cmx_bench.worker.job import EvaluationJob, Job, Outcome
+from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome
 
 from ..conftest import CPU, TINY, TRAINED, StandIn, samples
 from .conftest import measure, noisy, opened, processes, silent
@@ -354,11 +354,11 @@ def test_one_replicate_of_a_training_is_one_seed(
     parts, asked = [], []
 
     def evaluate(
-        jobs: Sequence[EvaluationJob], timeout: float, watch: Any
-    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        jobs: Sequence[EvaluationJob], timeout: float
+    ) -> Iterator[tuple[EvaluationJob, Heard]]:
         for job in jobs:
             asked.append((job.replicate, job.seed, job.at_once))
-            yield from ((job, cell, Outcome({}, "boom", {})) for cell in job.cells)
+            yield from ((job, (cell, Outcome({}, "boom", {}))) for cell in job.cells)
 
     for number in (0, 1):
         task = Evaluation(file.suite.accuracy, tmp_path)
@@ -389,8 +389,8 @@ def test_how_an_evaluation_ended_last_counts(
     begun: list[EvaluationJob] = []
 
     def evaluate(
-        jobs: Sequence[EvaluationJob], timeout: float, watch: Any
-    ) -> Iterator[tuple[EvaluationJob, Cell, Outcome]]:
+        jobs: Sequence[EvaluationJob], timeout: float
+    ) -> Iterator[tuple[EvaluationJob, Heard]]:
         begun.extend(jobs)
         return iter(())
 

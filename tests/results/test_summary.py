@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pandas import DataFrame
@@ -160,9 +161,8 @@ def test_details_with_the_keys_of_all_give_the_same_results() -> None:
     """As Arrow gives them back, whose structures have the same fields in every row."""
     run = make_run(PAPER[:2], measures=("params",))
     samples = of(run, make_records(run))
-    own = samples.assign(details=[{"weights": "in1k", "images": 9}] * len(samples))
-    keys = dict.fromkeys(("training", "preprocessing", "weights"))
-    through = own.assign(details=[keys | told for told in own["details"]])
-    for result in summary.results(through):
-        assert result.details == {"weights": "in1k", "images": 9}
+    told: Any = {"weights": "in1k", "images": 9}
+    through = {"training": None, "preprocessing": None, **told}
+    for result in summary.results(samples.assign(details=[through] * len(samples))):
+        assert result.details == told
         assert (result.weights, result.image_size) == ("in1k", None)
