@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,31 +16,27 @@ from typing import TypeAlias
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
-from cmx_bench.execute.slots import Tell
 from cmx_bench.training.orphans import end_with
-from cmx_bench.worker.job import EvaluationJob, Job
+from cmx_bench.worker.job import EvaluationJob, Heard, Job
 
 
 class Work(ExitStack):
-    """The work of a round on the device. Its interpreter, where it has one, ends with it; `tell`
-    hears of each cell its outcome, and how an evaluation goes."""
+    """The work of a round on the device. Its interpreter, where it has one, ends with it."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._tell = tell
         self._call: JobCall = rounds.call_once
 
     def open(self, repeated: bool, log: Path, variables: Mapping[str, str]) -> None:
         """Has all ready for a round: an interpreter of its own where it is `repeated`."""
         self._call = self.enter_context(rounds.ready(repeated, log, variables))
 
-    def carry_out(self, order: Job | EvaluationJob, timeout: float) -> None:
-        """Executes a job, or evaluates."""
+    def carry_out(self, order: Job | EvaluationJob, timeout: float) -> Iterator[Heard]:
+        """Executes a job, or evaluates; gives what is heard of it."""
         if isinstance(order, Job):
-            self._tell((order.cell, rounds.execute_job(self._call, order, timeout)))
-            return
-        for said in learners.outcomes(order, timeout):
-            self._tell(said)
+            yield order.cell, rounds.execute_job(self._call, order, timeout)
+        else:
+            yield from learners.outcomes(order, timeout)
 
     def close(self) -> None:
         """Ends the interpreter of the round."""
@@ -49,7 +45,7 @@ class Work(ExitStack):
 
 
 # A method of `Work` with its arguments.
-Order: TypeAlias = Callable[[Work], None]
+Order: TypeAlias = Callable[[Work], Iterable[Heard] | None]
 
 
 def main(descriptor: str, cores: str) -> None:
@@ -63,14 +59,15 @@ def main(descriptor: str, cores: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is interrupted too, and ends this
     end_with(os.getppid())
     os.sched_setaffinity(0, map(int, cores.split(",")))
-    with Work(pipe.send) as work:
+    with Work() as work:
         while True:
             try:
                 order: Order = pipe.recv()
             except EOFError:
                 return
             try:
-                order(work)
+                for said in order(work) or ():
+                    pipe.send(said)
                 pipe.send(None)
             except CmxError as error:
                 pipe.send(error)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.on_device import Work
-from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Seen
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Seen
 from cmx_bench.worker.local import Call
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
@@ -38,24 +37,24 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_repeated_round_has_an_interpreter_until_it_is_closed(done: list[str]) -> None:
-    heard: list[Any] = []
-    with Work(heard.append) as work:
+    with Work() as work:
         work.open(True, Path("log"), {"A": "b"})
-        work.carry_out(JOB, 60.0)
+        heard = list(work.carry_out(JOB, 60.0))
         work.close()
         assert done == ["begun with {'A': 'b'}", "ended"]
-        work.carry_out(JOB, 60.0)
-    assert [outcome.reason for _, outcome in heard] == ["of its own", "of the plan's"]
+        heard += work.carry_out(JOB, 60.0)
+    outcomes = [said[1] for said in heard if not isinstance(said, Seen)]
+    assert [outcome.reason for outcome in outcomes] == ["of its own", "of the plan's"]
 
 
 def test_another_round_only_waits_until_torch_is_loaded(done: list[str]) -> None:
-    with Work(print) as work:
+    with Work() as work:
         work.open(False, Path("log"), {})
     assert done == ["os:getpid"]
 
 
 def test_an_interpreter_ends_with_the_process_that_has_it(done: list[str]) -> None:
-    with Work(print) as work:
+    with Work() as work:
         work.open(True, Path("log"), {})
     assert done[-1] == "ended"
 
@@ -63,13 +62,8 @@ def test_an_interpreter_ends_with_the_process_that_has_it(done: list[str]) -> No
 def test_an_evaluation_says_how_it_goes_and_what_came_of_each_cell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    outcome = Outcome({"top1": [0.5]}, "", {})
-
-    monkeypatch.setattr(
-        learners, "outcomes", lambda job, timeout: iter([Seen(1, 2), (CELL, outcome)])
-    )
-    heard: list[Heard] = []
+    heard = [Seen(1, 2), (CELL, Outcome({"top1": [0.5]}, "", {}))]
+    monkeypatch.setattr(learners, "outcomes", lambda job, timeout: iter(heard))
     job = EvaluationJob((CELL,), 0, None, None, Path())  # type: ignore[arg-type]
-    with Work(heard.append) as work:
-        work.carry_out(job, 60.0)
-    assert heard == [Seen(1, 2), (CELL, outcome)]
+    with Work() as work:
+        assert list(work.carry_out(job, 60.0)) == heard
