@@ -7,19 +7,17 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 import psutil
 
 import cmx_bench
 from cmx_bench import accuracy
-from cmx_bench.errors import CmxError, in_a_line
+from cmx_bench.errors import CmxError
 from cmx_bench.execute import learners, rounds
 from cmx_bench.execute.rounds import JobCall
 from cmx_bench.measures import compiled, jiffies
@@ -58,14 +56,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is new of an evaluation: how far it is, or a cell with its outcome, and what it left;
-    the `error` that ended it, or none, where it `ended`."""
+    """What is heard of an evaluation, and what a cell with its outcome has left and printed."""
 
-    said: Heard | None = None
-    left: Files | None = None
+    said: Heard
+    left: Files = field(default_factory=dict)
     printed: bytes = b""
-    ended: bool = False
-    error: CmxError | None = None
 
 
 class Agent:
@@ -84,7 +79,7 @@ class Agent:
         self._printed = 0  # bytes of the log that the driver has
         self._sent: dict[str, int] = {}  # the files of results that it has, by their times
         self._call: JobCall = rounds.call_once
-        self._heard: SimpleQueue[Told] = SimpleQueue()
+        self._told: Iterator[Told] = iter(())
 
     def facts(self) -> Facts:
         """The node's description of itself."""
@@ -130,32 +125,25 @@ class Agent:
         folder = scratch.folder() / f"run-{os.getpid()}"
         runfolder.write_files(folder, kept)
         dict(_new_in(folder, self._sent))
-        pool = ThreadPoolExecutor(1)
-        here = replace(job, folder=folder)
-        pool.submit(self._follow, here, timeout).add_done_callback(self._end)
-        pool.shutdown(wait=False)
+        self._told = self._follow(replace(job, folder=folder), timeout)
 
-    def hear(self) -> Told:
-        """What is new of the evaluation that was begun, as soon as anything is."""
-        return self._heard.get()
+    def hear(self) -> Told | CmxError | None:
+        """What is new of the evaluation that was begun, as soon as anything is; the error that ends
+        it, None where it has ended."""
+        try:
+            return next(self._told, None)
+        except CmxError as error:
+            return error
 
-    def _follow(self, job: EvaluationJob, timeout: float) -> None:
+    def _follow(self, job: EvaluationJob, timeout: float) -> Iterator[Told]:
         if job.task.cache is not None:  # that of the driver's home
             job = replace(job, task=replace(job.task, cache=accuracy.cache_folder()))
-
         for said in learners.outcomes(job, timeout):
             if isinstance(said, Seen):
-                self._heard.put(Told(said))
-                continue
-            left = dict(_new_in(job.folder, self._sent))
-            printed = self._new_in_log(job.folder / "log.txt")
-            self._heard.put(Told(said, left, printed))
-
-    def _end(self, ended: Future[None]) -> None:
-        error = ended.exception()
-        if error is not None and not isinstance(error, CmxError):
-            error = CmxError(in_a_line(error))
-        self._heard.put(Told(ended=True, error=error))
+                yield Told(said)
+            else:
+                left = dict(_new_in(job.folder, self._sent))
+                yield Told(said, left, self._new_in_log(job.folder / "log.txt"))
 
     def _new_in_log(self, log: Path) -> bytes:
         if not log.exists():

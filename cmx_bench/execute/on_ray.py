@@ -15,7 +15,7 @@ from typing import Any
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import cluster, on_node
+from cmx_bench.execute import cluster
 from cmx_bench.execute.cluster import AgentLostError, Node, Nodes
 from cmx_bench.execute.slots import SlotLostError, Tell
 from cmx_bench.measures import MEASURES
@@ -77,16 +77,12 @@ class RaySlot:
 
     def _evaluate(self, job: EvaluationJob, timeout: float, tell: Tell) -> None:
         self._await_answer(self.agent.evaluate.remote(job, _read_trained(job), timeout))
-        while True:
-            told: on_node.Told = self._await_answer(self.agent.hear.remote())
-            if told.error is not None:
-                raise SlotLostError(f"{self.name}: {told.error}")
-            if told.ended:
-                return
-            runfolder.write_files(job.folder, told.left or {})
+        while (told := self._await_answer(self.agent.hear.remote())) is not None:
+            if isinstance(told, CmxError):
+                raise SlotLostError(f"{self.name}: {told}")
+            runfolder.write_files(job.folder, told.left)
             _log(disk.within(job.folder, "log.txt"), told.printed)
-            if told.said is not None:
-                tell(told.said)
+            tell(told.said)
 
     def _await_answer(self, asked: Any) -> Any:
         """What the agent answers; raises `SlotLostError`."""
