@@ -183,15 +183,13 @@ def _test_side_by_side(plan: Plan, seconds: float, out: Path | None) -> None:
     from cmx_bench.gate.alongside import Alongside
 
     folder = kept.open_folder(plan, out, "selftest", {"command": command_line()})
-
-    def watch(pair: Alongside) -> None:
-        kept.append(folder, pair)
-        note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, next to the others "
-             f"{pair.beside:.1f}")  # fmt: skip
-
+    log, pairs = disk.within(folder, "log.txt"), list[Alongside]()
     with _keeping(folder), devices.opening(plan.places, note) as opened:
-        log = disk.within(folder, "log.txt")
-        pairs = alongside.run(plan, opened, seconds, log, watch)
+        for pair in alongside.run(plan, opened, seconds, log):
+            pairs.append(pair)
+            kept.append(folder, pair)
+            note(f"{pair.model} on {pair.device}: alone {pair.alone:.1f} images/s, next to the "
+                 f"others {pair.beside:.1f}")  # fmt: skip
     say(*alongside.lines(plan.machine, pairs), folder)
 
 

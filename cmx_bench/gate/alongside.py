@@ -10,7 +10,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,10 +46,9 @@ class Alongside:
         return math.log(self.alone / self.beside)
 
 
-def run(
-    plan: Plan, opened: Opening, budget: float, log: Path, watch: Callable[[Alongside], None]
-) -> list[Alongside]:
-    """Measures pairs for about `budget` seconds, at least `FEWEST_ROUNDS` rounds of each cell.
+def run(plan: Plan, opened: Opening, budget: float, log: Path) -> Iterator[Alongside]:
+    """Each pair as it is measured, for about `budget` seconds and at least `FEWEST_ROUNDS` rounds
+    of each cell.
 
     Raises:
         PlanError: the suite has no throughput cell.
@@ -59,20 +58,16 @@ def run(
     cells = [cell for cell in plan.cells if cell.measure == TIMED]
     if not cells:
         raise PlanError(f"the suite has no {TIMED} cell to test devices with")
-    rng, begin, pairs = random.Random(), time.monotonic(), list[Alongside]()
-    rounds = 0
+    rng, begin, rounds = random.Random(), time.monotonic(), 0
     while rounds < FEWEST_ROUNDS or time.monotonic() - begin < budget:
         jobs = [Job(cell, rounds, log) for cell in rng.sample(cells, len(cells))]
         # So many that every device takes part.
         with opened(Round(jobs * plan.devices, repeated=True)) as slots:
             for job in jobs:
                 one, *others = rng.sample(list(slots), len(slots))
-                pairs.append(
-                    _pair(job, one, _Company(others, jobs, plan.suite_file.suite.timeout), rng)
-                )
-                watch(pairs[-1])
+                company = _Company(others, jobs, plan.suite_file.suite.timeout)
+                yield _pair(job, one, company, rng)
         rounds += 1
-    return pairs
 
 
 @dataclass(slots=True)

@@ -34,10 +34,6 @@ settings:
 PLACES = (Place("cpu", "", (0,)), Place("cpu", "", (1,)))
 
 
-def show(pair: Alongside) -> None:
-    print(f"{pair.model}: alone {pair.alone:.1f} images/s, beside {pair.beside:.1f}", flush=True)
-
-
 def main(seconds: float) -> None:
     with TemporaryDirectory() as folder:
         here = Path(folder)
@@ -45,7 +41,10 @@ def main(seconds: float) -> None:
         plan: Plan = local.call(Target.MAKE_PLAN, suite.load(str(here / "suite.yaml")), "cpu")
         plan = replace(plan, places=PLACES)
         with devices.opening(PLACES, print) as opened:
-            pairs = alongside.run(plan, opened, seconds, here / "log.txt", show)
+            pairs = list[Alongside]()
+            for pair in alongside.run(plan, opened, seconds, here / "log.txt"):
+                pairs.append(pair)
+                print(f"{pair.model}: alone {pair.alone:.1f} images/s, beside {pair.beside:.1f}")
     print(*alongside.lines(plan.machine, pairs), sep="\n")
 
 
