@@ -38,10 +38,6 @@ _NO_PYTHON = (
 )
 
 
-class ServerError(CmxError):
-    """An interpreter or checkout that cannot serve."""
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server. `name` is what it is to the caller, such as "base", `timeout` the longest
@@ -68,7 +64,7 @@ def opening(
         timeout: as of the server.
 
     Raises:
-        ServerError: there is no such interpreter or checkout.
+        CmxError: there is no such interpreter or checkout.
         RecordsError: the log cannot be written.
     """
     python, environment = _interpreter(Path(path))
@@ -84,7 +80,7 @@ def opening(
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         except OSError as error:
-            raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
+            raise CmxError(f"{path}: cannot be run: {error.strerror}") from error
         theirs.close()
         try:
             yield Server(name, ours, log, timeout)
@@ -122,7 +118,7 @@ def package_of(path: str) -> Path:
     """The folder of this package on a side; whether an interpreter or checkout can serve.
 
     Raises:
-        ServerError: there is none, it cannot be run, or it lacks this package.
+        CmxError: there is none, it cannot be run, or it lacks this package.
     """
     python, environment = _interpreter(Path(path))
     command = [str(python), "-c", _NEEDS]
@@ -132,13 +128,13 @@ def package_of(path: str) -> Path:
             check=False,
         )  # fmt: skip
     except OSError as error:
-        raise ServerError(f"{path}: cannot be run: {error.strerror}") from error
+        raise CmxError(f"{path}: cannot be run: {error.strerror}") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ServerError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
+        raise CmxError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")
     package = Path((done.stdout.strip().splitlines() or [""])[-1])
     if not (package / "__init__.py").is_file():
-        raise ServerError(f"{path}: {_NO_PYTHON}")
+        raise CmxError(f"{path}: {_NO_PYTHON}")
     return package
 
 
@@ -201,11 +197,11 @@ def _interpreter(path: Path) -> tuple[Path, dict[str, str]]:
         holding = [place for place in (path, path / "src") if any(place.glob("*/__init__.py"))]
         holding = holding or [place for place in (path, path / "src") if any(place.glob("*.py"))]
         if not holding:
-            raise ServerError(f"{path}: neither a virtual environment nor a folder of "
+            raise CmxError(f"{path}: neither a virtual environment nor a folder of "
                               f"Python packages; give an interpreter or a checkout")  # fmt: skip
         python, folders = this, [*(str(folder.resolve()) for folder in holding), *ours]
     elif (program := shutil.which(path)) is None:
-        raise ServerError(f"{path}: {_NO_PYTHON}")
+        raise CmxError(f"{path}: {_NO_PYTHON}")
     else:
         python = Path(program).absolute()  # not resolved: a virtual environment's python is a link
         folders = ours if python == this else given

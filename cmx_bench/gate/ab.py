@@ -67,7 +67,7 @@ def verdict(
         head, gate, log, watch: as for `compare`, once for each base.
 
     Raises:
-        ServerError: a side cannot be started.
+        CmxError: a side cannot be started.
     """
     compared = [
         compare(plan, {name: path, "head": head}, gate, log, watch) for name, path in bases.items()
@@ -101,7 +101,7 @@ def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: 
         log: the file for what processes print.
 
     Raises:
-        ServerError: a side cannot be started.
+        CmxError: a side cannot be started.
     """
     timed = [cell for cell in plan.cells if cell.measure == TIMED]
     allowed = seconds_a_model(plan, gate.budget) * len(timed)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import cmx_bench
+from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import ServerError
 
 PACKAGE = Path(cmx_bench.__file__).parent
 
@@ -46,10 +46,10 @@ def test_another_copy_of_this_package(tmp_path: Path, path: str, text: str | Non
 
 @pytest.mark.parametrize("program", ["true", "echo"])
 def test_a_program_that_is_no_python(program: str) -> None:
-    with pytest.raises(ServerError, match=f"^{program}: no such interpreter; give the "):
+    with pytest.raises(CmxError, match=f"^{program}: no such interpreter; give the "):
         interpreters.package_of(program)
 
 
 def test_no_checkout(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="neither a virtual environment nor a folder of Python"):
+    with pytest.raises(CmxError, match="neither a virtual environment nor a folder of Python"):
         interpreters.package_of(str(tmp_path))

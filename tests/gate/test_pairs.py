@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from cmx_bench.cell import Cell, Model, Setting
+from cmx_bench.errors import CmxError
 from cmx_bench.execute import interpreters
-from cmx_bench.execute.interpreters import Server, ServerError
+from cmx_bench.execute.interpreters import Server
 from cmx_bench.gate import pairs
 from cmx_bench.gate.cores import PairCores
 from cmx_bench.gate.pairs import PairError
@@ -142,7 +143,7 @@ def test_no_such_side(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with (
-        pytest.raises(ServerError, match=message),
+        pytest.raises(CmxError, match=message),
         interpreters.opening("base", path, tmp_path / "log", {}),
     ):
         pass
@@ -152,7 +153,7 @@ def test_an_interpreter_without_the_package(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -P -S -E "$@"\n')
     python.chmod(0o755)
-    with pytest.raises(ServerError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
+    with pytest.raises(CmxError, match=r"cannot serve \(ModuleNotFoundError: .*install this"):
         interpreters.package_of(str(python))
     with (
         interpreters.opening("base", str(python), tmp_path / "log", {}) as server,
