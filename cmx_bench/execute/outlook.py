@@ -17,10 +17,10 @@ import numpy as np
 
 from cmx_bench.cell import Cell
 from cmx_bench.execute import remaining
-from cmx_bench.grouping import group
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan
 from cmx_bench.results import collector, disturbance, records, runfolder
+from cmx_bench.results.grouping import group
 from cmx_bench.results.records import Record
 
 

@@ -23,8 +23,8 @@ from cmx_bench.gate import floor
 from cmx_bench.gate.comparing import TIMED
 from cmx_bench.gate.floor import Bias
 from cmx_bench.gate.pairs import PairError
-from cmx_bench.grouping import group
 from cmx_bench.plan import Plan
+from cmx_bench.results.grouping import group
 from cmx_bench.worker.job import Heard, Job, Round
 
 FEWEST_ROUNDS = 4

@@ -10,9 +10,9 @@ from typing import TypeAlias
 from cmx_bench import units
 from cmx_bench.cell import Cell
 from cmx_bench.errors import PlanError
-from cmx_bench.grouping import group
 from cmx_bench.measures import MEASURES
 from cmx_bench.plan import Plan, replicates_of
+from cmx_bench.results.grouping import group
 
 # Cells of one setting, or of one training: they belong into one part where they fit.
 _Group: TypeAlias = list[Cell]

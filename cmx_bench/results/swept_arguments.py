@@ -9,7 +9,7 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from cmx_bench.cell import Argument, Model, spell
-from cmx_bench.grouping import group
+from cmx_bench.results.grouping import group
 
 PREFIX = "arg_"
 _Arguments: TypeAlias = Mapping[str, Argument]

@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cmx_bench.execute import rounds
-from cmx_bench.grouping import group
 from cmx_bench.results import disturbance, gaps, stats
+from cmx_bench.results.grouping import group
 from cmx_bench.results.records import Record
 from cmx_bench.results.stats import Estimate
 from cmx_bench.spec import suite

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cmx_bench.grouping import group
 from cmx_bench.measures import conditions
 from cmx_bench.results import disturbance, records, stats
+from cmx_bench.results.grouping import group
 from cmx_bench.results.records import Record
 
 SUITE = """

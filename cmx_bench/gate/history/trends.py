@@ -13,9 +13,9 @@ from pandas import DataFrame
 
 from cmx_bench.gate.history import FEWEST_RUNS, History, Series
 from cmx_bench.gate.history.changes import changes
-from cmx_bench.grouping import group
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import Drawing, Plot, short_label
+from cmx_bench.results.grouping import group
 from cmx_bench.units import tally
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import because, facts, headline, interval, name_comparison
 from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.grouping import group
 from cmx_bench.present import terminal
 from cmx_bench.present.terminal import Grid
+from cmx_bench.results.grouping import group
 from cmx_bench.units import signed_percent
 
 # A terminal has room for these; the page has the others.

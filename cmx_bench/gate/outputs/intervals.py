@@ -12,9 +12,9 @@ from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import TONES
 from cmx_bench.gate.outputs.sentences import interval, share
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.grouping import group
 from cmx_bench.present.content import SIGNS, first_few
 from cmx_bench.present.drawing import Plot, short_label
+from cmx_bench.results.grouping import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

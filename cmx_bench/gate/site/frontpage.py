@@ -11,8 +11,8 @@ from cmx_bench import units
 from cmx_bench.gate.history import PastRun, publishing, rows
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.gate.site import Listed
-from cmx_bench.grouping import group
 from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
+from cmx_bench.results.grouping import group
 
 _MANY_SUITES = 12  # more are folded away
 _FEW = 2  # machines and settings that are named

@@ -15,9 +15,9 @@ from cmx_bench.errors import CmxError, RecordsError
 from cmx_bench.gate.history import History, gathering, publishing
 from cmx_bench.gate.history.changes import HAS_RUPTURES
 from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, list_run
-from cmx_bench.grouping import group
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
+from cmx_bench.results.grouping import group
 from cmx_bench.results.runfolder import write_files
 from cmx_bench.spec import disk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmx_bench.grouping import group
+from cmx_bench.results.grouping import group
 
 
 def test_things_stand_by_their_keys_in_the_order_in_which_they_come() -> None:
