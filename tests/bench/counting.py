@@ -4,22 +4,27 @@ Run by hand: ``python tests/bench/counting.py`` counts the models of the paper, 
 every number is equal. ``--modules`` counts one model of each of timm's model modules instead, at
 its default input size, exit code 1 unless 95 % of them count. ``--torchvision`` counts those of
 torchvision for classification, segmentation and video, exit code 1 unless all count.
+``--transformers`` counts those of transformers for image classification, as its configurations
+come, beside torch's own counter, exit code 1 unless all that count agree with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from functools import partial
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
-from cmx_bench.errors import CountError
+from cmx_bench.errors import CountError, in_a_line
 from cmx_bench.measures.counting import count, count_module
 from cmx_bench.models.building import build_on_meta
 
@@ -124,10 +129,50 @@ def count_torchvision() -> bool:
     return not uncounted
 
 
+class _Logits(nn.Module):
+    """A model of transformers without what it gives beside logits."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images).logits
+        return logits
+
+
+def count_transformers() -> bool:
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    different = 0
+    for config_class, classes in auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING.items():
+        for cls in classes if isinstance(classes, tuple) else (classes,):
+            try:
+                config = config_class()
+                model = build_on_meta(lambda cls=cls, config=config: _Logits(cls(config)))  # type: ignore[misc]
+                size = getattr(config, "image_size", 224)
+                image = torch.empty(1, 3, *_sides(size), device="meta")
+                ours = count_module(model, image).macs
+            except Exception as error:  # a CountError, or that a package is not there
+                print(f"{cls.__name__:45}{in_a_line(error)[:120]}", flush=True)
+                continue
+            with torch.no_grad(), FlopCounterMode(display=False) as theirs:
+                model(image)
+            macs = theirs.get_total_flops() // 2
+            different += ours != macs
+            print(f"{cls.__name__:45}{ours:18,}{'' if ours == macs else f' {macs:,}'}", flush=True)
+    print(f"{different} differ from torch.utils.flop_counter")
+    return not different
+
+
+def _sides(size: int | Sequence[int]) -> Sequence[int]:
+    return (size, size) if isinstance(size, int) else size
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--modules", action="store_true", help="one model of each timm module")
     parser.add_argument("--torchvision", action="store_true", help="torchvision's models")
+    parser.add_argument("--transformers", action="store_true", help="those of transformers")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"torch {torch.__version__}, timm {timm.__version__}")
@@ -135,6 +180,8 @@ def main() -> int:
         return 0 if count_modules() else 1
     if chosen.torchvision:
         return 0 if count_torchvision() else 1
+    if chosen.transformers:
+        return 0 if count_transformers() else 1
     return 0 if compare_expected() else 1
 
 
