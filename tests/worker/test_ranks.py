@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -82,13 +83,24 @@ def test_the_rank_in_trouble_is_named(
     assert trained.reason.startswith(f"rank {who} of 2 {reason}")
 
 
+def await_end(rank: int) -> None:
+    """Waits until a rank that is no child of this process has ended."""
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(rank).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+
+
 def test_of_failures_the_first_is_told() -> None:
     def work(pipe: Connection, part: Part, advance: Advance) -> Outcome:
         return Outcome({}, "the second", {}) if part.rank else Outcome({}, "the first", {})
 
+    reading, writing = os.pipe()
+
     def later(pipe: Connection, part: Part, advance: Advance) -> Outcome:
-        if part.rank == 0:
-            time.sleep(0.2)
+        if part.rank:
+            os.write(writing, str(os.getpid()).encode())
+        else:
+            await_end(int(os.read(reading, 20)))
         return work(pipe, part, advance)
 
     assert led(later).reason == "the second"
