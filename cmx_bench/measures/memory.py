@@ -16,11 +16,12 @@ import psutil
 import torch
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import SkipError
+from cmx_bench.errors import CmxError, SkipError
 from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
 from cmx_bench.measures.forward import Forward, images, place
 from cmx_bench.measures.ready import prepare
-from cmx_bench.models.building import build, import_code, origin
+from cmx_bench.models import importing
+from cmx_bench.models.building import build, build_on_meta, origin
 
 
 def measure(model: Model, setting: Setting) -> Samples | Watched:
@@ -102,6 +103,27 @@ def _export(model: Model, setting: Setting, home: Path) -> tuple[Path, Mapping[s
     # What was imported for it is known here alone.
     known = {"origin": found} if (found := origin(model)) else {}
     return exported.folder, {**exported.details, **known}
+
+
+def import_code(model: Model, image_size: int) -> None:
+    """Imports what a user's model is made of: code is no part of the memory that a model needs.
+
+    Many builders import theirs when they are called. So a fork builds the model, and tells what was
+    imported: in this process an allocator would keep room from it, in which the measured one lies.
+    """
+    if model.source == "python":
+        with suppress(CmxError):  # what is wrong with the model shows where it is measured
+            for name in forked.call(_imports_of, model, image_size):
+                with suppress(Exception):  # of modules that only others can import
+                    importing.module_of(name)
+
+
+def _imports_of(model: Model, image_size: int) -> list[str]:
+    """The modules that are imported where a model is built, in their order."""
+    before = set(sys.modules)
+    with suppress(CmxError):
+        build_on_meta(partial(build, model, image_size))
+    return [name for name in sys.modules if name not in before]
 
 
 def resident() -> int:

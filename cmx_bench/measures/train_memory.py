@@ -10,9 +10,14 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import Samples, Watched
-from cmx_bench.measures.memory import counted_from, forget_peak, peak_resident, resident
+from cmx_bench.measures.memory import (
+    counted_from,
+    forget_peak,
+    import_code,
+    peak_resident,
+    resident,
+)
 from cmx_bench.measures.training_step import PHASES, prepare
-from cmx_bench.models.building import import_code
 
 # What has the peak counted anew, and gives whether it is; what gives the peak.
 _Watch: TypeAlias = tuple[Callable[[], bool], Callable[[], int]]
@@ -27,8 +32,10 @@ def measure(model: Model, setting: Setting) -> Samples | Watched:
     Raises:
         SkipError: the system does not tell what a process holds.
     """
-    import_code(model, setting.image_size)
-    before = resident() if setting.kind == "cpu" else 0
+    before = 0
+    if setting.kind == "cpu":
+        import_code(model, setting.image_size)
+        before = resident()
     step = prepare(model, setting)
     step()
     # On a CPU what torch keeps for later counts too.

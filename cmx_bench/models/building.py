@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager, nullcontext, suppress
+from contextlib import chdir, contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import timm
@@ -175,14 +175,6 @@ def build_on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     except Exception:  # whatever a user's code raises where there are no values
         with torch.device("cpu"):
             return strip(build())
-
-
-def import_code(model: Model, image_size: int) -> None:
-    """Imports what a user's model is made of, by building it without weights: code is no part of
-    the memory that a model needs, and some builders import theirs when they are called."""
-    if model.source == "python":
-        with suppress(ModelError), torch.device("meta"):
-            build(model, image_size)
 
 
 def origin(model: Model) -> Origin:

@@ -40,6 +40,24 @@ def test_what_building_imports_is_no_memory_of_the_model(
     assert max(value for [value] in measured(name, own, CPU).values()) < 128 * 2**20
 
 
+def test_building_for_the_imports_leaves_no_room_for_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that are put on the CPU whatever the device is, each too small to be given back."""
+    (tmp_path / "own_small.py").write_text(
+        "import torch\n\n"
+        "class Own(torch.nn.Linear):\n"
+        "    def __init__(self):\n        super().__init__(3, 10)\n"
+        "        small = (torch.ones(200_000, device='cpu') for _ in range(200))\n"
+        "        self.more = torch.nn.ParameterList(map(torch.nn.Parameter, small))\n\n"
+        "    def forward(self, image):\n"
+        "        return super().forward(image.mean((2, 3))) * self.more[0][0]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    own = Model("m", "M", "m", "python", "own_small:Own", num_classes=10)
+    assert measured("memory", own, CPU)["peak_memory"][0] > 200 * 200_000 * 4
+
+
 def test_the_peak_is_counted_anew() -> None:
     block = torch.ones(32 * 2**20)  # 128 MiB
     high = memory.peak_resident()
