@@ -109,8 +109,6 @@ class Products:
         operands = [self._operand(tensor) for tensor in tensors]  # of nested ones it fails
         if not outputs or is_view(func):
             return 0
-        if all(each.weight for each in operands) and not any(map(spans.is_number, outputs)):
-            return 0  # places and other indices, as good as constants
         called = spelt.of_norm(name, args)
         if spelt.reduces(called, operands, outputs[0].numel()):
             raise SpeltError
@@ -122,6 +120,8 @@ class Products:
         if operands and func._schema.name.endswith("_") and is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
             operands[0] = operands[0]._replace(product=False)
+        if all(each.weight for each in operands) and not any(map(spans.is_number, outputs)):
+            operands = []  # places and other indices are as good as new: none is a product
         results = [spelt.follow(called, operands, output.numel()) for output in outputs]
         counted = next((macs for macs, _ in results if macs), 0)
         if counted and any(self._of(tensor).mixed for tensor in tensors):

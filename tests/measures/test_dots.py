@@ -60,6 +60,11 @@ def places() -> Tensor:
     return grid[:, :, None] - grid[:, None]
 
 
+def marks() -> Tensor:
+    """(64, 4), a one in each row."""
+    return torch.zeros(64, 4, dtype=torch.long).scatter(1, torch.arange(64)[:, None] % 4, 1)
+
+
 def query(q: Tensor) -> Tensor:
     """(1, 1, 4)."""
     return q.mean(1, keepdim=True)
@@ -188,6 +193,8 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: (-(q[:, :, None] - k[:, None]).abs()).exp().sum(-1),
         # Relative positions, as RegionViT looks them up in each pass.
         lambda q, k, g: q[:, places().mul(torch.tensor([1, 7])[:, None, None]).sum(0) % 64],
+        # Masks that are made of constants in each pass.
+        lambda q, k, g: (q * (torch.arange(64) < 9)[:, None]).sum(1) + (q * marks().float()).sum(1),
         lambda q, k, g: q[:, (places() * torch.tensor([1, 7])[:, None, None]).amax(0) % 64],
     ],
 )
