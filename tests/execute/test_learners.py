@@ -251,9 +251,8 @@ def test_trainings_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("stand_in")
 def test_a_training_says_how_far_it_is_before_it_ends(tmp_path: Path) -> None:
     [job] = jobs_of(tmp_path, "hangs")
-    heard = list(learners._train([job], tmp_path / "log.txt", 1.0))
-    assert heard[0] == Seen(3, 10, "training hangs")
-    [(hung, outcome)] = heard[1:]  # type: ignore[misc]
+    said, (hung, outcome) = learners._train([job], tmp_path / "log.txt", 1.0)  # type: ignore[misc]
+    assert said == Seen(3, 10, "training hangs")
     assert (hung, outcome.reason) == (job, "the process took longer than 1 s")
 
 
