@@ -17,7 +17,8 @@ r ↦ W r + b for the pointwise one, a block is
 
 In activations written or read, a block has 13 passes in place of 15: BatchNorm, 2, is gone. A
 compiler fuses both to 9; with the map it would be 7 and one of the map, which measured no faster
-(tests/bench/README.md).
+(tests/bench/README.md). Where torch compiles for a CPU, `native` takes s₂ and t₂ in as it reads y:
+4 passes are left.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import ModelError
-from cmx_bench.models import convmixer
+from cmx_bench.models import convmixer, native
 
 _CONVMIXERS = (convmixer.ConvMixer, timm.models.convmixer.ConvMixer)
 _Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
@@ -78,15 +79,16 @@ class FastConvMixer(nn.Module):
         convolution, activation, norm = plain.stem
         if isinstance(activation, nn.ReLU):
             activation = nn.ReLU(inplace=True)
-        self.stem = nn.Sequential(self._copied(convolution), activation, deepcopy(norm))
+        self.stem = nn.Sequential(self._copied(convolution), activation)
         layers: list[nn.Module] = []
-        for residual, pointwise, _, norm in plain.blocks:
+        for residual, pointwise, _, next_norm in plain.blocks:
             depthwise, _, inner_norm = residual.fn
             scale, shift = _affine(inner_norm)
-            layers.append(_Spatial(self._copied(depthwise), activation, scale))
+            layers.append(_Spatial(deepcopy(norm), self._copied(depthwise), activation, scale))
             layers.append(_behind(torch.ones_like(scale), shift, self._copied(pointwise)))
-            layers += [activation, deepcopy(norm)]
-        self.blocks = nn.Sequential(*layers[:-1])
+            layers.append(activation)
+            norm = next_norm
+        self.blocks = nn.Sequential(*layers)
         self.head = _behind(*_affine(norm), deepcopy(plain.head))
         self.requires_grad_(False).eval()
 
@@ -108,16 +110,20 @@ class FastConvMixer(nn.Module):
 
 
 class _Spatial(nn.Module):
-    """`x + scale * activation(convolution(x))`, with a scale for each channel.
+    """`y + scale * activation(convolution(y))` of `y = norm(x)`, with a scale for each channel.
 
-    Activations in channels-last layout on a GPU like Hopper's take one pass through `fused`.
+    Two kernels take one pass: `native` where torch compiles for a CPU, and `fused` for activations
+    in channels-last layout on a GPU like Hopper's. Other runtimes have no such operators.
     """
 
     scale: Tensor
     taps: Tensor
 
-    def __init__(self, convolution: nn.Conv2d, activation: nn.Module, scale: Tensor) -> None:
+    def __init__(
+        self, norm: nn.BatchNorm2d, convolution: nn.Conv2d, activation: nn.Module, scale: Tensor
+    ) -> None:
         super().__init__()
+        self.norm = norm
         self.convolution = convolution
         self.activation = activation
         self.register_buffer("scale", scale.to(convolution.weight.dtype).view(1, -1, 1, 1))
@@ -128,23 +134,35 @@ class _Spatial(nn.Module):
             self._refuse_other_values()
 
     def forward(self, x: Tensor) -> Tensor:
-        channels_last = x.is_contiguous(memory_format=torch.channels_last)
-        # Other runtimes have no such operator.
-        if self._fused and channels_last and not torch.compiler.is_exporting():
-            return self._in_one_pass(x)
-        return self._in_steps(x)
+        if torch.compiler.is_exporting():
+            return self._in_steps(self.norm(x))
+        if torch.compiler.is_compiling() and _fits_native(self.convolution, self.activation, x):
+            return self._in_native_code(x)
+        y = self.norm(x)
+        if self._fused and y.is_contiguous(memory_format=torch.channels_last):
+            return self._in_one_pass(y)
+        return self._in_steps(y)
 
-    def _in_one_pass(self, x: Tensor) -> Tensor:
+    def _in_native_code(self, x: Tensor) -> Tensor:
+        """The constants are folded where weights are frozen."""
+        weight, bias = self.convolution.weight, self.convolution.bias
+        assert bias is not None
+        vectors = [bias, self.scale.flatten(), *_affine(self.norm)]
+        rows = [weight[:, 0].permute(1, 2, 0).flatten(0, 1).double(), *vectors]
+        constants = torch.cat([row.double().view(-1, len(bias)) for row in rows]).float()
+        return native.spatial(x, constants, weight.shape[2], isinstance(self.activation, nn.GELU))
+
+    def _in_one_pass(self, y: Tensor) -> Tensor:
         from cmx_bench.models import fused  # brings Triton along
 
         gelu, bias = isinstance(self.activation, nn.GELU), self.convolution.bias
-        values: Tensor = fused.spatial(x, self.taps, bias, self.scale.flatten(), gelu)
+        values: Tensor = fused.spatial(y, self.taps, bias, self.scale.flatten(), gelu)
         return values
 
-    def _in_steps(self, x: Tensor) -> Tensor:
-        values = self.activation(self.convolution(x))
+    def _in_steps(self, y: Tensor) -> Tensor:
+        values = self.activation(self.convolution(y))
         # Under autocast the scale alone is fp32, and would widen all that follows.
-        return torch.addcmul(x, values, self.scale.to(values.dtype))
+        return torch.addcmul(y, values, self.scale.to(values.dtype))
 
     def _refuse_other_values(self) -> None:
         """Holds the kernel against torch on an image, for another Triton compiles it otherwise."""
@@ -161,6 +179,12 @@ class _Spatial(nn.Module):
                              f"{float(allowed):.2g} is allowed")  # fmt: skip
 
 
+def _fits_kernels(convolution: nn.Conv2d, activation: nn.Module) -> bool:
+    """Whether a layer is one that kernels of one pass are written for."""
+    exact = isinstance(activation, nn.ReLU) or getattr(activation, "approximate", "") == "none"
+    return exact and convolution.bias is not None
+
+
 def _fits_fused(convolution: nn.Conv2d, activation: nn.Module) -> bool:
     """Whether the kernel of `fused` is for this layer and its device."""
     weight = convolution.weight
@@ -168,8 +192,18 @@ def _fits_fused(convolution: nn.Conv2d, activation: nn.Module) -> bool:
         weight.dtype in (torch.float16, torch.bfloat16)
         and weight.device.type == "cuda"
         and torch.cuda.get_device_capability(weight.device) >= (9, 0)
-        and convolution.bias is not None
-        and (isinstance(activation, nn.ReLU) or getattr(activation, "approximate", "") == "none")
+        and _fits_kernels(convolution, activation)
+    )
+
+
+def _fits_native(convolution: nn.Conv2d, activation: nn.Module, x: Tensor) -> bool:
+    """Whether the kernel of `native` is for this layer, where its input is `x`."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == convolution.weight.dtype
+        and x.dtype in (torch.float32, torch.bfloat16)
+        and not torch.is_autocast_enabled("cpu")
+        and _fits_kernels(convolution, activation)
     )
 
 
