@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import Voter, Votes
-from cmx_bench.results.frame import require
+from cmx_bench.results.checking import require
 from cmx_bench.results.loading import read
 from cmx_bench.units import plain
 
@@ -92,7 +92,7 @@ def per_class(predictions: DataFrame) -> DataFrame:
     Raises:
         ValueError: columns are missing.
     """
-    require(predictions, COLUMNS, "predictions")
+    predictions = require(predictions, COLUMNS, (), "predictions")
     columns = [*_OF_MODEL, "class", "name", "images", "right", "value", "low", "high", "instead",
                "times"]  # fmt: skip
     return DataFrame(list(_classes(predictions)), columns=columns)

@@ -79,33 +79,10 @@ TEXTS = (
     "setting", "setting_name", "device", "hardware", "precision", "layout", "compile", "dataset",
     "measure", "metric", "unit", "status", "why", "reason", "environment",
 )  # fmt: skip
+FLAGS = ("imagenet", "discarded", "disturbed", "counts")
+# What tells a sample from all others.
+ONCE = ("run", "model", "setting", "metric", "record", "sample")
 _NO_VALUE = "the measure gave no value"
-_FEW = 5  # names in a message
-
-
-def require(frame: DataFrame, columns: Iterable[str], source: str) -> None:
-    """Refuses a frame that a function cannot read.
-
-    Args:
-        source: the function of `cmx_bench` that gives such frames.
-
-    Raises:
-        ValueError: `frame` lacks some of the `columns`, or was read from a file by pandas alone.
-    """
-    if lacking := missing(frame, columns):
-        raise ValueError(f"the frame lacks {lacking}; "
-                         f"give what cmx_bench.{source} gives, or some of its rows")  # fmt: skip
-    if frame[[name for name in TEXTS if name in columns]].isna().any(axis=None) or (
-        "details" in columns and any(isinstance(each, str) for each in frame["details"][:1])
-    ):
-        raise ValueError("the frame lacks texts, as samples.csv.gz read by pandas alone does; "
-                         "cmx_bench.load reads it back as it was")  # fmt: skip
-
-
-def missing(frame: DataFrame, columns: Iterable[str]) -> str:
-    """The names of the first columns that a frame lacks, in words; empty where it lacks none."""
-    names = [column for column in columns if column not in frame]
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")
 
 
 # One metric of one execution: columns of the frame, and behind them the `values` and what else has

@@ -17,6 +17,7 @@ from pandas.api.types import is_numeric_dtype
 from cmx_bench import units
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import frame
+from cmx_bench.results.checking import missing
 from cmx_bench.results.swept_arguments import PREFIX, columns_in
 from cmx_bench.spec import disk
 
@@ -79,8 +80,8 @@ def read(path: Path) -> DataFrame:
         if content.startswith(b"\x1f\x8b"):
             content = zlib.decompressobj(wbits=31).decompress(content, disk.LARGEST)
         texts = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-        if missing := frame.missing(texts, frame.COLUMNS):
-            raise ValueError(f"it lacks {missing}")
+        if lacking := missing(texts, frame.COLUMNS):
+            raise ValueError(f"it lacks {lacking}")
         columns = {str(name): _read_back(str(name), texts[name]) for name in texts}
     except (ValueError, zlib.error) as error:  # also of JSON, of UTF-8, and pandas' own
         reason = " ".join(str(error).split())
@@ -126,7 +127,7 @@ def _flag(text: str) -> bool:
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("imagenet", "discarded", "disturbed", "counts"), _flag),
+    **dict.fromkeys(frame.FLAGS, _flag),
     **dict.fromkeys(("sample", "planned", *frame.NUMBERS), int),
     "details": json.loads,
     "started": _text,

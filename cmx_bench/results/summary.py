@@ -12,7 +12,8 @@ from pandas import DataFrame
 from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
-from cmx_bench.results.frame import COLUMNS, require
+from cmx_bench.results.checking import require
+from cmx_bench.results.frame import COLUMNS, ONCE
 from cmx_bench.results.stats import Estimate
 
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
@@ -111,8 +112,8 @@ def summary(samples: DataFrame) -> DataFrame:
     Raises:
         ValueError: columns are missing.
     """
-    require(samples, COLUMNS, "load")
-    frame = DataFrame(results(samples), columns=Result._fields).drop(
+    told = require(samples, COLUMNS, ONCE, "load")
+    frame = DataFrame(results(told), columns=Result._fields).drop(
         columns=["medians", "details", "launching"]
     )
     for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):
@@ -199,9 +200,11 @@ def _result(cell: dict[str, Any], outcomes: _Processes, ended: int) -> Result:
     if outcomes.values and metric.exact and len(set(outcomes.values)) > 1:
         listed = ", ".join(f"{value:.17g}" for value in sorted(set(outcomes.values)))
         failure = f"an exact metric came out differently: {listed}"
-    elif outcomes.values:
+    elif outcomes.medians:
         estimate = _estimate(metric, outcomes)
-    if failure or outcomes.values:
+    elif outcomes.values:  # of a user who looks at what does not count
+        cell |= {"status": "not measured", "reason": "none of its samples counts"}
+    if failure or outcomes.medians:
         cell |= {"status": "failed" if failure else "ok", "reason": failure}
     value, low, high, n = (
         (None, None, None, 0) if estimate is None

@@ -15,8 +15,8 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.by_class import MOST_CLASSES, classes_of
+from cmx_bench.results.checking import require
 from cmx_bench.results.classwise import COLUMNS, mistakes, of_votes
-from cmx_bench.results.frame import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def confusion(
             there is nothing to draw: no prediction, or of more than `MOST_CLASSES` classes none
             that is confused.
     """
-    require(predictions, COLUMNS, "predictions")
+    predictions = require(predictions, COLUMNS, (), "predictions")
     settings = list(map(str, predictions["setting"].unique()))
     if setting is None and len(settings) > 1:
         listed = ", ".join(settings)

@@ -12,6 +12,7 @@ from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import short_label
 from cmx_bench.results import frame, summary, swept_arguments
 from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.checking import require
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
@@ -116,7 +117,7 @@ def select(samples: DataFrame, choices: Choices, setting: str | None = None) -> 
         ValueError: columns are missing, there are several runs, or several settings of which none
             is named, or the one that is named is not there.
     """
-    frame.require(samples, frame.COLUMNS, "load")
+    samples = require(samples, frame.COLUMNS, frame.ONCE, "load")
     known = choices(samples)
     if len(runs := list(samples["run"].unique())) > 1:
         raise ValueError(f"samples of several runs: {', '.join(runs)}; choose those of one")

@@ -1,0 +1,75 @@
+"""Frames as users make them of what `load` gave: refused in a line, or read as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from cmx_bench.results import frame
+from cmx_bench.results.checking import require
+from cmx_bench.results.executions import executions
+from cmx_bench.results.summary import summary
+
+from ..report.synthetic import PAPER, make_records, make_run
+
+
+@pytest.fixture(scope="module")
+def samples() -> DataFrame:
+    run = make_run(PAPER[:2])
+    return frame.samples({"mine": (run, executions(run, make_records(run)))})
+
+
+def test_whatever_the_index_is_the_values_are_the_same(samples: DataFrame) -> None:
+    expected = summary(samples)
+    for by in ("model", ["model", "setting"]):
+        pd.testing.assert_frame_equal(summary(samples.set_index(by, drop=False)), expected)
+    pd.testing.assert_frame_equal(summary(samples.set_axis([0] * len(samples))), expected)
+
+
+def test_flags_may_be_zero_and_one_as_databases_have_them(samples: DataFrame) -> None:
+    numbers = samples.astype(dict.fromkeys(frame.FLAGS, int))
+    pd.testing.assert_frame_equal(summary(numbers), summary(samples))
+
+
+def test_samples_that_are_there_twice_are_refused(samples: DataFrame) -> None:
+    """The intervals of accuracies over seeds were too narrow, and two runs of one name became
+    one."""
+    with pytest.raises(ValueError, match="samples twice; give each run once, and load those of"):
+        summary(pd.concat([samples, samples]))
+    other = samples.assign(run="other")
+    assert len(summary(pd.concat([samples, other]))) == 2 * len(summary(samples))
+
+
+@pytest.mark.parametrize("value", [None, float("inf"), "fast"])
+def test_what_counts_needs_a_number(samples: DataFrame, value: Any) -> None:
+    column = list(samples["value"])
+    column[int(samples["counts"].to_numpy().argmax())] = value
+    with pytest.raises(ValueError, match="some rows that count have no finite number"):
+        summary(samples.assign(value=column))
+
+
+def test_a_flag_is_true_or_false(samples: DataFrame) -> None:
+    unsure = samples["counts"].astype("boolean").mask(samples.index == 0)
+    for counts in (unsure, samples["counts"].astype(str)):
+        with pytest.raises(ValueError, match="counts: expected True or False in each row"):
+            summary(samples.assign(counts=counts))
+
+
+def test_what_is_no_frame_of_samples_is_refused(samples: DataFrame) -> None:
+    given: Any
+    for given in (3, None, [samples], dict(samples)):
+        with pytest.raises(ValueError, match="expected a DataFrame, as cmx_bench.load gives it"):
+            summary(given)
+    with pytest.raises(ValueError, match="columns twice; keep one of each name"):
+        summary(pd.concat([samples, samples[["value"]]], axis="columns"))
+    assert require(samples[:0], frame.COLUMNS, frame.ONCE, "load").empty
+
+
+def test_what_does_not_count_has_no_value(samples: DataFrame) -> None:
+    rows = summary(samples.assign(counts=False))
+    assert rows["value"].isna().all()
+    assert {*rows["status"]} == {"not measured"}
+    assert {*rows["reason"]} == {"none of its samples counts"}
