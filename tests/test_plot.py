@@ -61,7 +61,7 @@ def test_a_frame_of_another_kind_is_refused_by_its_columns(samples: DataFrame) -
         cmx_bench.plot.confusion(samples)
     with pytest.raises(ValueError, match="lacks image, .* give what cmx_bench.predictions gives"):
         cmx_bench.per_class(samples)
-    for function in (cmx_bench.plot.figure_one, cmx_bench.summary):
+    for function in (cmx_bench.plot.figure_one, cmx_bench.plot.sweep, cmx_bench.summary):
         with pytest.raises(ValueError, match="the frame lacks details; give what cmx_bench.load"):
             function(samples.drop(columns="details"))
 

@@ -12,8 +12,8 @@ from pandas import DataFrame
 
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import Voter, Votes
-from cmx_bench.results.checking import require
 from cmx_bench.results.loading import read
+from cmx_bench.results.users_frames import require
 from cmx_bench.units import plain
 
 # What each column of the predictions holds.

@@ -17,8 +17,8 @@ from pandas.api.types import is_numeric_dtype
 from cmx_bench import units
 from cmx_bench.errors import RecordsError
 from cmx_bench.results import frame
-from cmx_bench.results.checking import missing
 from cmx_bench.results.swept_arguments import PREFIX, columns_in
+from cmx_bench.results.users_frames import missing
 from cmx_bench.spec import disk
 
 # What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE. Text

@@ -12,9 +12,9 @@ from pandas import DataFrame
 from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
-from cmx_bench.results.checking import require
 from cmx_bench.results.frame import COLUMNS, ONCE
 from cmx_bench.results.stats import Estimate
+from cmx_bench.results.users_frames import require
 
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 

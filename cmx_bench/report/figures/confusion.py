@@ -15,8 +15,8 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.by_class import MOST_CLASSES, classes_of
-from cmx_bench.results.checking import require
 from cmx_bench.results.classwise import COLUMNS, mistakes, of_votes
+from cmx_bench.results.users_frames import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

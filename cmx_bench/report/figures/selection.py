@@ -12,9 +12,9 @@ from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import short_label
 from cmx_bench.results import frame, summary, swept_arguments
 from cmx_bench.results.agreement import NO_VOTES, Votes
-from cmx_bench.results.checking import require
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
+from cmx_bench.results.users_frames import require
 
 # The keys of settings whose rows make a figure, by the name of what it shows.
 Choices: TypeAlias = Callable[[DataFrame], Mapping[str, Sequence[str]]]

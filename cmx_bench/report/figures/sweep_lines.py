@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.captions import bars, doubts
 from cmx_bench.report.figures.cost import MACS, PARAMS, QUANTITIES, THROUGHPUT, TOP1, Quantity, fit
 from cmx_bench.report.figures.selection import Selection, name_setting, select
+from cmx_bench.results.frame import COLUMNS, ONCE
+from cmx_bench.results.users_frames import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +53,7 @@ def sweep(
         ValueError: there is no such metric, nothing of that name was swept, or one of several
             settings has to be chosen; the text lists those that there are.
     """
+    df = require(df, COLUMNS, ONCE, "load")
     if metric not in QUANTITIES:
         raise ValueError(f"no curves of {metric!r}; there are {', '.join(QUANTITIES)}")
     if metric in _CHOICES:
@@ -61,9 +65,10 @@ def sweep(
     if over not in swept and (over is not None or len(swept) != 1):
         raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
     column = swept[over] if over else next(iter(swept.values()))
-    known = {key: settings for key, settings in choices.items() if key.startswith(f"{column}:")}
-    key = None if setting is None else f"{column}:{setting}"
-    return drawing.on(plot(QUANTITIES[metric], select(df, lambda _: known, key)), ax)
+    named = {key.partition(":")[2]: settings for key, settings in choices.items()
+             if key.startswith(f"{column}:")}  # fmt: skip
+    chosen = select(df, lambda _: named, setting)
+    return drawing.on(plot(QUANTITIES[metric], replace(chosen, key=f"{column}:{chosen.key}")), ax)
 
 
 _CHOICES = {PARAMS.metric: curves.each_argument, MACS.metric: curves.each_size_sweep}

@@ -9,9 +9,9 @@ import pytest
 from pandas import DataFrame
 
 from cmx_bench.results import frame
-from cmx_bench.results.checking import require
 from cmx_bench.results.executions import executions
 from cmx_bench.results.summary import summary
+from cmx_bench.results.users_frames import require
 
 from ..report.synthetic import PAPER, make_records, make_run
 
