@@ -141,9 +141,9 @@ def _judge(base: Report, head: Report, sides: Sides, threshold: float, against: 
 def _judge_one_sided(empty: Comparison, base: Report, head: Report, sides: Sides) -> Comparison:
     """What the base has and the head lacks fails, unless the head's device could not have it."""
     old, new, moved = sides
-    if old is not None and new is not None and old.status == new.status == "failed":
-        return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
     if old is None or old.value is None:
+        if old is not None and new is not None and old.status == new.status == "failed":
+            return replace(empty, state="INCOMPARABLE", reason=f"failed in both: {new.reason}")
         if new is None or new.value is None:
             then, now = _fate(old), _fate(new)
             reason = f"{then} in the {empty.against}, {now} in the run"
@@ -155,7 +155,8 @@ def _judge_one_sided(empty: Comparison, base: Report, head: Report, sides: Sides
             reason = f"the {empty.against} has no model {new.model}"
         return replace(empty, state="NEW", reason=reason)
     if new is not None and new.status == "failed":
-        return replace(empty, state="FAIL", reason=f"newly failed: {new.reason}")
+        newly = "newly failed" if old.status == "ok" else "newly failed in every process"
+        return replace(empty, state="FAIL", reason=f"{newly}: {new.reason}")
     why = f": {new.reason}" if new is not None and new.status == "skipped" else ""
     if elsewhere := differences.tell_elsewhere(base, head, old.setting, skipped=bool(why)):
         reason = f"measured elsewhere: {elsewhere}{why}"

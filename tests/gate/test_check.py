@@ -212,6 +212,9 @@ def test_what_failed_in_some_processes_of_both_is_judged_by_the_others(
     assert slower.reason == "some processes failed in both: boom"
     newly = of(judge(partly(RECORDS)), NAMES[0], "throughput")
     assert (newly.state, newly.reason) == ("FAIL", "newly failed: boom")
+    broken = [failed(one, "boom") if one.measure == "throughput" else one for one in RECORDS]
+    lost = of(judge(broken, base=partly(RECORDS)), NAMES[0], "throughput")
+    assert (lost.state, lost.reason) == ("FAIL", "newly failed in every process: boom")
 
 
 def test_a_model_that_is_gone_fails_on_other_devices_too(judge: Callable[..., Verdict]) -> None:
