@@ -102,7 +102,7 @@ def _slowdown(comparison: Comparison) -> float:
 
 
 def _worse(comparisons: Sequence[Comparison]) -> str:
-    timed = all(comparison.metric.unit in _TIMED for comparison in comparisons)
+    timed = all(each.metric.unit in _TIMED and each.slowdown is not None for each in comparisons)
     return "slower" if timed else "worse"
 
 
