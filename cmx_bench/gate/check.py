@@ -14,7 +14,7 @@ from cmx_bench.gate.differences import Sides
 from cmx_bench.gate.outputs import sentences
 from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.plan import INTERPRETER_SECONDS
-from cmx_bench.results import environment, origins, whereabouts
+from cmx_bench.results import environment, origins
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest of this
     from cmx_bench.results.nouns import Report
@@ -37,10 +37,10 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
     devices = [head.run.device_name]
     comparisons: list[Comparison] = []
     for against, folder in others.items():
-        if whereabouts.folder_of(folder).resolve() == whereabouts.folder_of(run).resolve():
+        base = _read(folder)
+        if (base.run, base.records) == (head.run, head.records):
             raise RecordsError(f"{folder}: is the run itself, which says nothing; give another "
                                f"{against}")  # fmt: skip
-        base = _read(folder)
         sides.append((against, _describe(folder, base)))
         names[against] = _name(folder, base)
         devices.append(base.run.device_name)

@@ -18,7 +18,7 @@ from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.results import environment
 
 from ..conftest import Cli
-from ..gate.test_check import NAMES, RECORDS, RUN, scaled, write_folder_anew
+from ..gate.test_check import NAMES, RECORDS, RUN, earlier, scaled, write_folder_anew
 from ..report.synthetic import PAPER, make_records, make_run
 
 
@@ -34,7 +34,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
     """A run, one a tenth slower, one between, one that lacks a model."""
     fewer = make_run(PAPER[:2])
     return {
-        "base": write_folder_anew(tmp_path / "base", RUN, RECORDS),
+        "base": write_folder_anew(tmp_path / "base", earlier(RUN), RECORDS),
         "same": write_folder_anew(tmp_path / "same", RUN, RECORDS),
         "slower": write_folder_anew(
             tmp_path / "slower", RUN, scaled(NAMES[0], "throughput", 1 / 1.1)
@@ -114,7 +114,7 @@ def test_check_writes_what_ci_reads(
     assert str(tmp_path) in out  # and in no file that others read
     texts = [(Path("verdict") / name).read_text(encoding="utf-8") for name in OUTPUTS]
     assert not any(str(tmp_path) in text for text in (summary, *texts))
-    assert "Change points over 4 runs of paper" in out
+    assert "Change points over 5 runs of paper" in out
     assert list(Path("verdict/figures").glob("history-throughput-*.svg"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def write(
     """A run whose model says class 0, and class 1 of the images that are `wrong`; of the images
     `second` class 0 is the second likeliest."""
     folder.mkdir()
-    write_folder(folder, RUN, [evaluated(wrong, second, **details)])
+    run = replace(RUN, title=folder.name)  # no two are the same run
+    write_folder(folder, run, [evaluated(wrong, second, **details)])
     predictions.folder_of(folder).mkdir()
     predictions.write_images(folder, Images(tuple(keys), ((label,),) * len(keys)))
     rows = np.zeros(len(keys), ROW)

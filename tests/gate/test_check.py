@@ -35,18 +35,23 @@ NAMES = [model.name for model in RUN.models]
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Callable[..., Verdict]:
-    """The verdict on a run, by default RUN against itself."""
+    """The verdict on a run, by default RUN against the same of the day before."""
 
     def judged(
         head: list[Record] = RECORDS, run: Run = RUN, base: list[Record] = RECORDS,
         base_run: Run = RUN, threshold: float = 0.05,
     ) -> Verdict:  # fmt: skip
         folders = {"head": write_folder_anew(tmp_path / "head", run, head)}
-        folders["baseline"] = write_folder_anew(tmp_path / "base", base_run, base)
+        folders["baseline"] = write_folder_anew(tmp_path / "base", earlier(base_run), base)
         others = {"baseline": folders["baseline"]}
         return check.verdict(folders["head"], others, threshold)[1]
 
     return judged
+
+
+def earlier(run: Run) -> Run:
+    """The same, of the day before."""
+    return replace(run, created="2025-12-31T00:00:00+00:00")
 
 
 def write_folder_anew(folder: Path, run: Run, found: list[Record]) -> Path:
@@ -73,7 +78,13 @@ def of(verdict: Verdict, name: str, metric: str, setting: str = "") -> Compariso
     return found
 
 
-def test_a_run_against_itself_passes(judge: Callable[..., Verdict]) -> None:
+def test_a_copy_of_the_run_is_no_baseline(tmp_path: Path) -> None:
+    runs = [write_folder_anew(tmp_path / name, RUN, RECORDS) for name in ("run", "copy")]
+    with pytest.raises(RecordsError, match="copy: is the run itself, which says nothing; give an"):
+        check.verdict(runs[0], {"baseline": runs[1]}, 0.05)
+
+
+def test_a_run_that_measured_the_same_passes(judge: Callable[..., Verdict]) -> None:
     verdict = judge()
     assert verdict.state == "PASS"
     timed = of(verdict, NAMES[0], "throughput")
