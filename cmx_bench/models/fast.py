@@ -203,6 +203,7 @@ def _fits_native(convolution: nn.Conv2d, activation: nn.Module, x: Tensor) -> bo
         and x.dtype == convolution.weight.dtype
         and x.dtype in (torch.float32, torch.bfloat16)
         and not torch.is_autocast_enabled("cpu")
+        and max(convolution.kernel_size) <= native.LARGEST
         and _fits_kernels(convolution, activation)
     )
 

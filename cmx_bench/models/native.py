@@ -22,6 +22,7 @@ from torch import Tensor
 
 from cmx_bench.errors import ModelError
 
+LARGEST = 15  # kernel size: taps lie on the stack of a thread, and their loops are unrolled
 _SOURCE = Path(__file__).with_name("spatial.cpp")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared")
 _FUNCTIONS = {torch.float32: "fp32", torch.bfloat16: "bf16"}

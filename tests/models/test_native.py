@@ -84,11 +84,22 @@ def test_a_compiled_network_runs_it_in_every_block(
     assert (logits - wanted).abs().max() < allowed * wanted.abs().max()
 
 
-def test_other_types_run_in_steps() -> None:
-    plain, images = drawn(ConvMixer(8, 2, 3, num_classes=10)).double(), torch.randn(1, 3, 28, 28)
-    logits, passes = compiled_passes(plain, images.double())
+@pytest.mark.parametrize(
+    ("dtype", "size"), [(torch.float64, 3), (torch.float32, native.LARGEST + 1)]
+)
+def test_other_types_and_larger_kernels_run_in_steps(dtype: torch.dtype, size: int) -> None:
+    plain = drawn(ConvMixer(8, 2, size, num_classes=10)).to(dtype)
+    images = torch.randn(1, 3, 28, 28, dtype=dtype)
+    logits, passes = compiled_passes(plain, images)
     assert passes == 0
-    torch.testing.assert_close(logits, plain(images.double()))
+    torch.testing.assert_close(logits, plain(images), rtol=1e-4, atol=1e-5)
+
+
+def test_the_largest_kernels_that_fit() -> None:
+    images, rows = torch.randn(1, 3, 20, 20), torch.randn(native.LARGEST**2 + 4, 3)
+    wanted = expected(images, rows, native.LARGEST, is_gelu=True)
+    results = native.spatial(images, rows, native.LARGEST, gelu=True)
+    assert (results - wanted).abs().max() <= 1e-5 * wanted.abs().max()
 
 
 def test_so_do_eager_networks_and_exported_ones() -> None:
