@@ -77,7 +77,7 @@ def _library(size: int) -> ctypes.CDLL:
     compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or "g++"]
     with TemporaryDirectory(prefix="cmx-kernel-") as folder:
         file = Path(folder, "spatial.so")
-        command = [*compiler, *_FLAGS, f"-DSIZE={size}", str(_SOURCE), "-o", str(file)]
+        command = [*compiler, *_FLAGS, f"-DKERNEL_SIZE={size}", str(_SOURCE), "-o", str(file)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:

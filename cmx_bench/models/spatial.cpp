@@ -19,6 +19,7 @@ constexpr int64_t LANES = 8, TILE = 4;
 #else
 constexpr int64_t LANES = 4, TILE = 4;
 #endif
+constexpr int64_t SIZE = KERNEL_SIZE;
 constexpr int64_t BEFORE = (SIZE - 1) / 2;  // padding="same": an even one reaches further behind
 
 typedef float Floats __attribute__((vector_size(LANES * 4)));
@@ -98,17 +99,18 @@ void compute(const T* images, const float* constants, T* results, int64_t height
 
   for (int64_t next = 0, y = BEFORE + 1 - SIZE; y < height; next++, y++) {
     float* row = &rows[next % SIZE * length + BEFORE * LANES];
-    const T* from = images + next * width * channels;
-    for (int64_t x = 0; x < width; x++, row += LANES, from += channels)
-      narrow(next < height ? read(from, known) * scale + shift : Floats{}, row);
+    const T* pixel = images + next * width * channels;
+    for (int64_t x = 0; x < width && next < height; x++, row += LANES, pixel += channels)
+      narrow(read(pixel, known) * scale + shift, row);
     if (y < 0) continue;
     T* to = results + y * width * channels;
     for (int64_t x = 0; x < width; x += TILE) {
       Floats sums[TILE], done[TILE];
 #pragma GCC unroll 8
       for (int64_t i = 0; i < TILE; i++) sums[i] = bias;
-      for (int64_t down = std::max<int64_t>(BEFORE - y, 0);
-           down < std::min(SIZE * 1L, height + BEFORE - y); down++) {
+      const int64_t from = std::max(BEFORE - y, int64_t{0});
+      const int64_t end = std::min(SIZE, height + BEFORE - y);
+      for (int64_t down = from; down < end; down++) {
         const float* near = &rows[(y + down - BEFORE) % SIZE * length + x * LANES];
         Floats values[TILE + SIZE - 1];
 #pragma GCC unroll 64
