@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import gc
+import pickle
 import pwd
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from multiprocessing import forkserver
@@ -19,6 +20,8 @@ import pytest
 
 from cmx_bench import cli
 from cmx_bench.metrics import first_of
+from cmx_bench.present.drawing import Plot, canvas
+from cmx_bench.present.drawing.theme import StyleName
 from cmx_bench.results import records
 from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
@@ -82,6 +85,24 @@ def fresh_server() -> Iterator[None]:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
     yield
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+_draw = canvas.save
+_DRAWN: dict[bytes, dict[str, bytes]] = {}
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same figure, of the same points, is drawn once for tests that render a run again and
+    again. That it has the same bytes every time is tested where it is drawn."""
+
+    def save(plot: Plot, name: StyleName, kinds: Collection[str]) -> dict[str, bytes]:
+        key = pickle.dumps((plot, name, kinds))
+        if key not in _DRAWN:
+            _DRAWN[key] = _draw(plot, name, kinds)
+        return _DRAWN[key]
+
+    monkeypatch.setattr(canvas, "save", save)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,24 @@ from ..report.synthetic import PAPER, make_records, make_run, watched, write_fol
 __all__ = ["another", "disturbed", "rendered", "stand_in_pairs"]
 
 
-@pytest.fixture
-def rendered(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def _drawn_once(drawn_once: None) -> None:
+    pass
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one model's parameters, rendered."""
     made = make_run(models=PAPER[:1], measures=("params",))
-    folder = write_folder(tmp_path / "out", made, make_records(made))
+    folder = write_folder(tmp_path_factory.mktemp("rendered") / "out", made, make_records(made))
     rendering.write(folder)
     return folder
+
+
+@pytest.fixture
+def rendered(written: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(written, tmp_path / "out")
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ from ..synthetic import PAPER, failed, make_records, make_run, write_folder
 SCRIPT = "<script>document.title = 'RAN'</script>"
 
 
-@pytest.fixture(autouse=True)
-def _drawn_once(drawn_once: None) -> None:
-    pass
-
-
 def edit(path: Path, change: Callable[[str], str]) -> None:
     text = path.read_text(encoding="utf-8")
     changed = change(text)
