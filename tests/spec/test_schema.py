@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,20 @@ def field(location: tuple[str | int, ...]) -> str:
     return str(next(part for part in reversed(location) if isinstance(part, str)))
 
 
-def refused(tmp_path: Path, name: str, location: tuple[str | int, ...], written: str) -> str:
-    """What is said of a file with this at the place; it names the file, a line and a column."""
+@cache
+def with_place(name: str, location: tuple[str | int, ...]) -> str:
+    """The file with the word PLACE in place of a number."""
     value = inner = yaml.safe_load({"suite": SUITE, "recipe": RECIPE, "momentum": MOMENTUM}[name])
     for key in location[:-1]:
         inner = inner[key]
     inner[location[-1]] = "PLACE"
+    return yaml.safe_dump(value)
+
+
+def refused(tmp_path: Path, name: str, location: tuple[str | int, ...], written: str) -> str:
+    """What is said of a file with this at the place; it names the file, a line and a column."""
     path = tmp_path / "file.yaml"
-    path.write_text(yaml.safe_dump(value).replace("PLACE", written))
+    path.write_text(with_place(name, location).replace("PLACE", written))
     with pytest.raises(SuiteError) as error:
         suite.load(str(path)) if name == "suite" else recipe.load(path)
     said = re.fullmatch(rf"{re.escape(str(path))}:\d+:\d+: (.*)", str(error.value))
