@@ -218,11 +218,9 @@ def test_batchnorm_may_be_each_processs_own(tmp_path: Path, few: Path) -> None:
 
 
 @pytest.fixture
-def stand_in(fresh_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A training only does what its model is called."""
-    root = str(Path(__file__).parents[2])  # where the stand-in is found
-    monkeypatch.syspath_prepend(root)
-    monkeypatch.setenv("PYTHONPATH", root)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # where the stand-in is found
     local.call("os:getpid")  # waits until the server has loaded torch
     monkeypatch.setattr(learners, "_TARGET", f"{pretended.__name__}:pretend")
 
