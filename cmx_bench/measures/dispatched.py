@@ -23,10 +23,10 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.dots import Products
+from cmx_bench.measures.effects import SpeltError
 from cmx_bench.measures.free import is_free, reads
 from cmx_bench.measures.given import NONE, Word, bind
-from cmx_bench.measures.spelt import SpeltError
+from cmx_bench.measures.products import Products
 from cmx_bench.measures.tracing import StayOnMeta, whole
 from cmx_bench.models.tensors import leaves
 

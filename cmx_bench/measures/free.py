@@ -9,29 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cmx_bench.measures import spelt
+from cmx_bench.measures.aten import KINDS
 from cmx_bench.models.tensors import leaves
 
 # Free operators of aten that torch tags neither as elementwise nor as a reduction, beside views and
-# makers of tensors. What is not here has a cost, or is refused: solvers and factorisations, Fourier
-# transforms, distances, trilinear products.
-_FREE = spelt.LINEAR | frozenset(
+# makers of tensors: those that products are followed through, and these. What is not here has a
+# cost, or is refused: solvers and factorisations, Fourier transforms, distances.
+_FREE = KINDS.keys() | frozenset(
     """
-    native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit
-    _batch_norm_no_update _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
-    _softmax _log_softmax _safe_softmax _masked_softmax
+    native_layer_norm native_group_norm _native_batch_norm_legit _batch_norm_no_update
+    _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
 
-    hardswish glu _prelu_kernel log_sigmoid_forward rrelu_with_noise heaviside copysign
-    floor_divide fake_quantize_per_tensor_affine_cachemask
-    fake_quantize_per_channel_affine_cachemask
+    hardswish glu _prelu_kernel rrelu_with_noise heaviside copysign floor_divide
+    fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask
     _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
 
-    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
-    fractional_max_pool2d fractional_max_pool3d max_unpool2d max_unpool3d
-    affine_grid_generator
+    max_unpool2d max_unpool3d affine_grid_generator
 
-    cummax _cummax_helper cummin _cummin_helper cumprod logcumsumexp median nanmedian mode
-    kthvalue sort topk searchsorted bucketize isin histc histogram hash_tensor
+    searchsorted bucketize isin histc histogram hash_tensor
 
     embedding_renorm linalg_cross nonzero_static _pack_padded_sequence
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from cmx_bench.measures import spans
-from cmx_bench.measures.spans import Product
 
 
 def test_a_dimension_is_its_stride_and_how_far_it_reaches() -> None:
@@ -30,16 +29,9 @@ def test_a_view_meets_the_dimensions_that_it_is_made_of() -> None:
 def test_a_dimension_is_found_again_in_the_result() -> None:
     source, out = torch.empty(6), torch.empty(4, 6)
     assert spans.moved(spans.of(source, [0]), source, out) == spans.of(out, [1])
-    assert spans.moved(spans.NOWHERE, source, out, "stack") == spans.NOWHERE
-    assert spans.moved(spans.of(source, [0]), source, out, "stack") == spans.everywhere(out)
+    assert spans.moved(spans.NOWHERE, source, out, anywhere=True) == spans.NOWHERE
+    assert spans.moved(spans.of(source, [0]), source, out, anywhere=True) == spans.everywhere(out)
     assert spans.moved(spans.of(out, [1]), out, source) == spans.everywhere(source)
-
-
-def test_what_lies_side_by_side_may_be_added_up_along_any_dimension() -> None:
-    source, out = torch.empty(4, 6), torch.empty(8, 6)
-    product = Product(spans.of(source, [1]))
-    assert spans.carried(product, source, source).sums == spans.of(source, [1])
-    assert spans.carried(product, source, out, "cat").sums == spans.everywhere(out)
 
 
 def test_an_expanded_or_unfolded_tensor_is_made_of_fewer_elements() -> None:

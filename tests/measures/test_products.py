@@ -16,7 +16,7 @@ from cmx_bench.measures.counting import count, count_module
 from cmx_bench.measures.given import words
 
 from .test_counting import Function, macs, ones
-from .test_dots import Weighted, vector
+from .test_effects import Weighted, vector
 
 
 def grown(x: Tensor) -> Tensor:

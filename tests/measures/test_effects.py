@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,9 +12,7 @@ from torch.nn import functional
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures import spelt
 from cmx_bench.measures.counting import count, count_module
-from cmx_bench.measures.free import plain
 from cmx_bench.measures.given import words
 
 LAYER = 64 * 3 * 8  # of 64 positions, from 3 to 8 features
@@ -240,10 +237,10 @@ def test_a_product_that_is_spelt_row_by_row_is_refused(
 
 # --- operators that nobody knows -----------------------------------------------------------------
 
-LIBRARY = torch.library.Library("test_dots", "DEF")
+LIBRARY = torch.library.Library("test_effects", "DEF")
 LIBRARY.define("halved(Tensor x) -> Tensor")
 LIBRARY.impl("halved", lambda x: x / 2, "CompositeExplicitAutograd")
-HALVED = torch.ops.test_dots.halved
+HALVED = torch.ops.test_effects.halved
 
 
 def pointwise(x: Tensor) -> Tensor:
@@ -267,33 +264,6 @@ def test_an_operator_that_nobody_knows_passes_a_product_on(
             product, dim = function(x)
             return HALVED(product).sum(dim)
 
-    word = words({"test_dots::halved": ZERO})
+    word = words({"test_effects::halved": ZERO})
     with pytest.raises(CountError, match=r"^no rule counts aten::sum, .*" + REFUSED):
         count_module(Own(), torch.empty(1, 3, 8, 8, device="meta"), words=word)
-
-
-def unary() -> Iterator[Any]:
-    """The elementwise functions of one number that torch has."""
-    for name in torch._C._dispatch_get_all_op_names():
-        namespace, _, overload = name.partition("::")
-        short, _, kind = overload.partition(".")
-        if namespace != "aten" or short.endswith("_") or "out" in kind:
-            continue
-        func = getattr(getattr(torch.ops.aten, short), kind or "default", None)
-        if func is not None and torch.Tag.pointwise in func.tags:
-            yield func
-
-
-def test_every_linear_function_of_torch_is_known_as_one() -> None:
-    numbers = torch.linspace(-2, 2, 9, dtype=torch.float64)
-    found = []
-    for func in unary():
-        try:
-            one, other, both = func(numbers), func(3 - numbers), func(torch.full_like(numbers, 3))
-        except Exception:  # of more operands
-            continue
-        if not isinstance(one, Tensor) or not one.is_floating_point():
-            continue
-        if torch.allclose(one + other, both):
-            found.append(plain(func))
-    assert {"neg", "deg2rad", "positive"} <= set(found) <= spelt.LINEAR | {"alias", "detach"}

@@ -1,0 +1,126 @@
+"""Follows products that are spelt elementwise through the operators of a running model.
+
+`known` says what these are and what is known of a tensor, `aten` what each operator does, `effects`
+what follows for its result. Products that grew have MACs where they are added up, and are refused
+where they are reduced otherwise. Others are refused where adding them up spells a dot product.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from cmx_bench.measures import aten, effects, known, spans
+from cmx_bench.measures.aten import Kind
+from cmx_bench.measures.free import is_view, operands_of, plain
+from cmx_bench.measures.known import Grown, Known, Origin
+from cmx_bench.measures.spans import Spans
+from cmx_bench.models.tensors import is_part, storage_of
+
+
+class Products:
+    """What is known of tensors, by storage: views know it, and so does what is written into."""
+
+    def __init__(self, images: Iterable[Tensor] = ()) -> None:
+        self._sums: list[tuple[str, int]] = []  # of products that grew: operators, and their MACs
+        self._known: dict[int, Known] = {}  # with a tensor, which keeps its place taken
+        for image in images:
+            channels = spans.of(image, range(image.dim())[1:2])
+            self._known[storage_of(image)] = known.features(image, channels)
+
+    def follow(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> int:
+        """The MACs that an operator adds up of a product that grew.
+
+        Args:
+            layer: the operator has MACs itself.
+
+        Raises:
+            SpeltError: `effects.check` or `effects.macs` does.
+        """
+        kind, operands = self._read(func, args, named)
+        if layer or not outputs or is_view(func):
+            self.pass_on(func, args, named, outputs, layer)
+            return 0
+        constant = all(each.origin is Origin.CONSTANT for each in operands)
+        if constant and not any(map(spans.is_number, outputs)):
+            operands = []  # places and other indices are as good as new: none is a product
+        kind, operands = effects.simplify(kind, operands, outputs[0])
+        effects.check(kind, operands, aten.added_up(plain(func), args))
+        macs = effects.macs(kind, operands)
+        for output in outputs:
+            made = effects.result(kind, operands, output)
+            self._learn(made._replace(sums=made.sums | {len(self._sums)}) if macs else made)
+        self._sums += [(func._schema.name, macs)] if macs else []
+        return macs
+
+    def pass_on(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
+    ) -> None:
+        """Follows all but products that grow, where a rule or the user says what an operator
+        costs."""
+        kind, operands = self._read(func, args, named)
+        for output in [] if is_view(func) else outputs:
+            made = effects.result(*effects.simplify(kind, operands, output), output)
+            if layer:
+                channels = _channels(plain(func), operands, output)
+                made = known.features(output, channels)._replace(sums=made.sums)
+            self._learn(_without_grown(made))
+
+    def unused(self, outputs: Iterable[Tensor]) -> Counter[str]:
+        """The MACs of such products, by operator, that none of these depends on."""
+        used = frozenset[int]().union(*(self._of(output).sums for output in outputs))
+        unused: Counter[str] = Counter()
+        for place, (name, macs) in enumerate(self._sums):
+            unused[name] += 0 if place in used else macs
+        return +unused
+
+    def _read(self, func: Any, args: Any, named: Any) -> tuple[Kind, Sequence[Known]]:
+        """The kind of a call, and its operands."""
+        name, tensors = plain(func), operands_of(func, args, named)
+        operands = [self._of(tensor) for tensor in aten.followed(name, tensors)]
+        if func._schema.name.endswith("_") and is_part(args[0]):
+            # Known is what the whole holds: nothing says that this part is a product.
+            operands = [_without_grown(o) if o.tensor is args[0] else o for o in operands]
+        is_torch = func.namespace == "aten"
+        return aten.of(name, args, named) if is_torch else Kind.FOREIGN, operands
+
+    def _of(self, tensor: Tensor) -> Known:
+        """What is known of a tensor; one that was there before is a weight, or another constant."""
+        found = self._known.get(storage_of(tensor)) or known.constant(tensor)
+        made_of = min(spans.distinct(tensor), found.made_of)  # of a nested tensor it fails
+        return found._replace(tensor=tensor, made_of=made_of)
+
+    def _learn(self, made: Known) -> None:
+        place = storage_of(made.tensor)
+        if is_part(made.tensor):  # the rest holds what it held
+            before = self._known.get(place) or known.constant(made.tensor)
+            product = known.join([before.product, made.product])
+            if made.product.grown < Grown.COUNTED and before.product.grown is Grown.NO:
+                product = product._replace(grown=Grown.PARTLY)
+            made = made._replace(
+                origin=max(before.origin, made.origin),
+                made_of=max(before.made_of, made.made_of),
+                channels=before.channels | made.channels,
+                product=product,
+                sums=before.sums | made.sums,
+            )
+        self._known[place] = made
+
+
+def _without_grown(each: Known) -> Known:
+    return each._replace(product=each.product._replace(grown=Grown.NO))
+
+
+def _channels(name: str, operands: Sequence[Known], out: Tensor) -> Spans:
+    """Where a layer puts its channels: where its weight has them."""
+    if "conv" in name:
+        return spans.of(out, [1])
+    if len(operands) < 2:  # nobody knows it
+        return spans.everywhere(out)
+    left, right = (each.origin is Origin.CONSTANT for each in operands[-2:])
+    return spans.of(out, [-2 if left and not right and out.dim() > 1 else -1])
