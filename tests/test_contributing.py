@@ -18,6 +18,7 @@ from .conftest import TINY
 from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("warm")
 
 
 def steps(hour: str) -> list[str]:
