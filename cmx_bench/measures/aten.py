@@ -25,7 +25,7 @@ class Kind(Enum):
         positive where masked_fill copy to type_as real imag conj conj_physical _conj_physical
         resolve_conj resolve_neg lerp batch_norm native_batch_norm
         _native_batch_norm_legit_no_training nan_to_num clamp clip clamp_min clamp_max deg2rad
-        rad2deg ldexp
+        rad2deg ldexp round
         """
     # p.flip(0): the elements in another order, or each several times.
     MOVE = """
@@ -46,7 +46,7 @@ class Kind(Enum):
         upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
         upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d _upsample_nearest_exact2d
         _upsample_nearest_exact3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa
-        _upsample_lanczos2d_aa grid_sampler grid_sampler_2d grid_sampler_3d
+        _upsample_lanczos2d_aa grid_sampler grid_sampler_2d grid_sampler_3d maximum minimum
         """
     MULTIPLY = "mul multiply outer ger kron polar xlogy special_xlog1py"  # a * b makes p
     DIVIDE = "div divide true_divide"  # p / x, and a / b.reciprocal() makes p
@@ -71,6 +71,7 @@ class Kind(Enum):
         """
     PROD = "prod cumprod"  # stack([a, b]).prod(0) makes p
     ADD_EXPONENTIALS = "logsumexp logcumsumexp"  # of a.log() + b.log()
+    ADD_TWO_EXPONENTIALS = "logaddexp logaddexp2"
     # Functions of one tensor, which end a product.
     EXPONENTIAL = "exp exp2 expm1"  # (a.log() + b.log()).exp() makes p
     LOGARITHM = "log log2 log10 log1p"

@@ -30,13 +30,14 @@ _ORIGINS = {
     Kind.INVERT: Origin.SCALED,
 }
 # What they give is the logarithm of what these give.
-_LOGARITHMS = {Kind.LOGARITHM: Kind.KEEP, Kind.LOG_GATE: Kind.GATE}
+_LOGARITHMS = {Kind.LOGARITHM: Kind.MOVE, Kind.LOG_GATE: Kind.GATE}
 # What they do to logarithms, these do to what they are the logarithms of.
 _IN_EXPONENTIALS = {
     Kind.ADD: Kind.MULTIPLY,
     Kind.SUBTRACT: Kind.DIVIDE,
     Kind.NEGATE: Kind.KEEP,  # and it is an inverse
     Kind.SUM: Kind.PROD,
+    Kind.ADD_TWO_EXPONENTIALS: Kind.ADD,
     **{kind: kind for kind in (Kind.KEEP, *REARRANGE)},
 }
 
@@ -65,6 +66,8 @@ def check(kind: Kind, operands: Sequence[Known], dims: Iterable[int] | None) -> 
         raise SpeltError
     if kind is Kind.ADD_EXPONENTIALS:
         kind, operands = Kind.SUM, _exponentials(operands)
+    if kind is Kind.ADD_TWO_EXPONENTIALS:
+        kind, operands = Kind.ADD, _exponentials(operands)
     is_dot = False
     if kind in _ADDITIONS:
         is_dot = any(
@@ -119,14 +122,15 @@ def result(kind: Kind, operands: Sequence[Known], out: Tensor) -> Known:
 
 
 def _origin(kind: Kind, operands: Sequence[Known], out: Tensor) -> Origin:
-    """What a result is made of, of which a single number says nothing."""
-    found = [each.origin if each.several else min(each.origin, Origin.OTHER) for each in operands]
+    """What a result is made of; a single number says it only of other such."""
+    found = [each.origin for each in operands if each.several]
+    found = found or [min(each.origin, Origin.OTHER) for each in operands]
     origin = max(found, default=Origin.CONSTANT)
     if origin is Origin.CONSTANT:
         return Origin.OTHER if kind is Kind.BLANK or out.dtype is torch.bool else origin
     if not spans.is_number(out) or (kind is Kind.LOGARITHM and origin is Origin.GATE):
         return Origin.OTHER
-    if kind is Kind.DIVIDE and len(operands) == 2 and Origin.CONSTANT not in found:
+    if kind is Kind.DIVIDE and len(found) == 2 and Origin.CONSTANT not in found:
         return min(origin, Origin.SCALED)
     return min(origin, _ORIGINS.get(kind, origin))
 
@@ -161,8 +165,9 @@ def _exponential(kind: Kind, operands: Sequence[Known], out: Tensor) -> Known | 
         return None
     if kind is Kind.SUM and known.product == Product():  # of gates
         return None
-    if known.product.grown is not Grown.NO:  # nobody counts it there: it is refused
-        known = known._replace(product=anywhere(out))
+    if known.product.grown is not Grown.NO:  # it is not counted, and may not be added up
+        terms = frozenset([(frozenset[int](), storage_of(out))])  # nor added to another
+        known = known._replace(product=anywhere(out)._replace(terms=terms))
     return known._replace(inverse=known.inverse != (kind is Kind.NEGATE))
 
 

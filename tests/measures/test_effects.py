@@ -137,6 +137,14 @@ REFUSED = "elementwise, which counts where it is spelt by einsum"
         lambda q, k, g: (q.log()[:, :, None] - k.log()[:, None]).exp().sum(-1),
         lambda q, k, g: (q[:, :, None] - k[:, None] + 1).exp().sum(-1),
         lambda q, k, g: (q.log_softmax(-1)[:, :, None] + k[:, None]).logsumexp(-1),
+        lambda q, k, g: functools.reduce(
+            torch.logaddexp, (q[..., i].log() + k[..., i].log() for i in range(4))
+        ),
+        lambda q, k, g: functools.reduce(
+            torch.logaddexp, (q[..., i, None].log() + k[:, None, :, i].log() for i in range(4))
+        ),
+        # Rounded, as quantised numbers are.
+        lambda q, k, g: (q * k).round().sum(-1) + torch.maximum(q * k, -k).sum(-1),
         # By quotients.
         lambda q, k, g: (q / k.reciprocal()).sum(-1) + (q / (1 / k)).sum(-1),
         lambda q, k, g: (query(q) / (k**-1 * 2)).mean(-1),

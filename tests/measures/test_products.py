@@ -135,6 +135,8 @@ def test_what_is_a_product_spelt_elementwise(
         (lambda s, x: (vector(x)[:, None] * torch.arange(15.0).cos().view(5, 3)).sum(2), 5 * 3),
         (lambda s, x: (vector(x)[0, :1, None] * s.w.view(1, 15)).view(5, 3).sum(1), 0),
         (lambda s, x: (vector(x)[..., None, None, None] * s.taps).sum((1, 2, 3)), 3 * 27),
+        (lambda s, x: (vector(x)[:, None] * (s.w * x.mean())).sum(2), 5 * 3),
+        (lambda s, x: (vector(x)[:, None] * s.w).round().sum(2), 5 * 3),
         # Weights that scale, that are scaled, or of which norms are taken.
         (lambda s, x: (x * s.scale[:, None, None]).mean((2, 3)), 0),
         (lambda s, x: (x.mT * s.w[0, :, None, None] + x).mean(1), 0),
