@@ -139,7 +139,8 @@ def _differences(plan: Plan, run: Run, folder: Path) -> Iterator[str]:
     """Why records of `run`, of the same suite, would not do for `plan`; what takes long to find
     comes last."""
     yield from _other_machine(plan, run)
-    if run.cells != tuple(cell.key for cell in plan.cells):
+    cells = _keys(plan)
+    if run.cells != cells and not (run.parts and {*run.cells} <= {*cells}):
         yield "of other cells"
     yield from _other_models(plan, run, folder)
     yield from _requantised(plan, run)
@@ -229,7 +230,7 @@ def _new_run(
         models=plan.models,
         settings=plan.settings,
         measures=tuple(suite.measures),
-        cells=tuple(cell.key for cell in plan.cells),
+        cells=_keys(plan),
         replicates=suite.replicates,
         only=plan.only,
         unavailable=plan.unavailable,
@@ -256,15 +257,23 @@ def _new_run(
 
 
 def continue_run(plan: Plan, run: Run, budget: float | None) -> Run:
-    """The run with what may be given to one that lacked it: weights, images, claims, a budget."""
+    """The run with what may be given to one that lacked it: weights, images, claims, a budget, and
+    the cells that are in none of its parts."""
     given = {name: value for name, value in _accuracy(plan).items() if value is not None}
     return replace(
         run,
         models=plan.models,
+        cells=_keys(plan),
+        only=plan.only,
+        finished=run.finished if run.cells == _keys(plan) else "",
         accuracy={**run.accuracy, **given},
         claims=_claims(plan),
         budget=budget,
     )
+
+
+def _keys(plan: Plan) -> tuple[str, ...]:
+    return tuple(cell.key for cell in plan.cells)
 
 
 def _accuracy(plan: Plan) -> dict[str, Any]:

@@ -50,6 +50,12 @@ def test_parts_of_a_suite_are_merged(cmx: Cli, write_suite: Callable[[str], Path
     before = Path("whole/records.jsonl").read_bytes()
     assert cmx("merge", "mixer", "net", "--out", "whole")[0] == 0  # an earlier merge of the same
     assert Path("whole/records.jsonl").read_bytes() == before
+    assert cmx("merge", "mixer", "--out", "begun")[0] == 0
+    assert cmx("run", suite, "--out", "begun", "--only", "*/params/*")[0] == 0  # what no part has
+    assert cmx("verify", "begun")[0] == 0
+    parts = [len(Path(folder, "records.jsonl").read_text().splitlines())
+             for folder in ("whole", "begun")]  # fmt: skip
+    assert parts[0] == parts[1]
     code, out, err = cmx("merge", "mixer", "net", "--out", "net")
     assert (code, out) == (2, "")
     assert err == "cmx-bench: net: holds files already; give another --out\n"

@@ -76,6 +76,23 @@ def test_parts_of_a_run_without_its_run_json_belong_to_nobody(
     assert [path.name for path in out.iterdir()] == [part]
 
 
+def test_what_parts_lack_is_measured_into_their_merge(
+    tiny: SuiteFile, tiny_plan: Plan, tmp_path: Path
+) -> None:
+    """Of a run that was measured as one, other cells are another run."""
+    some = making.make(tiny, machine=CPU, asked=Asked(only=["net"]))
+    out = opened(some, tmp_path, tmp_path / "out")
+    begun = records.read_run(out)
+    records.rewrite_run(out, replace(begun, parts=("run tiny.yaml --only net",)))
+    assert opened(tiny_plan, tmp_path, out) == out
+    whole = opening.continue_run(tiny_plan, replace(begun, finished="2026-01-02"), None)
+    assert whole.cells == tuple(cell.key for cell in tiny_plan.cells) != begun.cells
+    assert (whole.only, begun.only, whole.finished) == ((), ("net",), "")
+    mixer = making.make(tiny, machine=CPU, asked=Asked(only=["mixer"]))
+    with pytest.raises(RecordsError, match="of other cells"):
+        opened(mixer, tmp_path, out)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
