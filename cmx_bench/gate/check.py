@@ -149,11 +149,10 @@ def _judge_one_sided(empty: Comparison, base: Report, head: Report, sides: Sides
             reason = f"{then} in the {empty.against}, {now} in the run"
             reason = f"{now} in both" if then == now else reason
             return replace(empty, state="INCOMPARABLE", reason=reason)
-        failed = old is not None and old.status == "failed"
-        reason = f"{'failed' if failed else 'not measured'} in the {empty.against}"
+        reason = f"{_fate(old)} in the {empty.against}"
         if new.model not in base.models:
             reason = f"the {empty.against} has no model {new.model}"
-        return replace(empty, state="NEW", reason=reason)
+        return replace(empty, state="NEW" if old is None else "INCOMPARABLE", reason=reason)
     if new is not None and new.status == "failed":
         newly = "newly failed" if old.status == "ok" else "newly failed in every process"
         return replace(empty, state="FAIL", reason=f"{newly}: {new.reason}")

@@ -245,6 +245,21 @@ def test_what_is_new_is_not_judged(judge: Callable[..., Verdict]) -> None:
     assert verdict.state == "PASS"
 
 
+@pytest.mark.parametrize("lost", ["interrupted", "failed"])
+def test_a_baseline_without_any_timing_passes_nothing(
+    lost: str, judge: Callable[..., Verdict]
+) -> None:
+    exact = [record for record in RECORDS if record.cell.split("/")[1] in ("params", "macs")]
+    others = [failed(record, "boom") for record in RECORDS if record not in exact]
+    verdict = judge(base=exact + (others if lost == "failed" else []))
+    throughput = of(verdict, NAMES[0], "throughput")
+    assert throughput.state == "INCOMPARABLE"
+    assert throughput.reason.startswith(
+        {"interrupted": "not measured in the baseline", "failed": "failed ("}[lost]
+    )
+    assert verdict.state == "INCONCLUSIVE"
+
+
 def test_an_anchor_catches_what_adds_up(tmp_path: Path) -> None:
     """Two losses of 2.4 % pass one by one and fail together."""
     runs = {
