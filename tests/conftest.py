@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import pickle
 import pwd
-import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +14,6 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
@@ -30,8 +27,6 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome, Round
-
-from .warm import warming
 
 T = TypeVar("T")
 # Exit code, stdout and stderr of a command line.
@@ -92,7 +87,6 @@ def fresh_server() -> Iterator[None]:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
-WARM = Path(__file__).with_name("warm.py")
 _draw = canvas.save
 _DRAWN: dict[bytes, dict[str, bytes]] = {}
 
@@ -109,38 +103,6 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return _DRAWN[key]
 
     monkeypatch.setattr(canvas, "save", save)
-
-
-@pytest.fixture(scope="session")
-def warm_server() -> Iterator[str]:
-    """The address of one that has loaded torch and what draws; none where no Linux is."""
-    if not hasattr(os, "pidfd_open"):
-        yield ""
-        return
-    with TemporaryDirectory() as folder:
-        address = f"{folder}/socket"
-        line = [sys.executable, "-P", str(WARM), "--serve", address]
-        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-            assert server.stdin and server.stdout and server.stdout.readline() == b"ready\n"
-            yield address
-            server.stdin.close()
-
-
-@pytest.fixture
-def warm(warm_server: str) -> Iterator[None]:
-    """Python programs that the test starts are forked from one that has loaded torch."""
-    with warming(warm_server):
-        yield
-
-
-@pytest.fixture
-def warm_python(warm: None, warm_server: str, tmp_path: Path) -> Path:
-    """A program that runs such a fork in its place, for shells to start."""
-    program = tmp_path / "warm python"
-    words = [sys.executable, "-E", "-S", str(WARM)] if warm_server else [sys.executable]
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    program.chmod(0o700)
-    return program
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from .conftest import TINY
 from .report.synthetic import PAPER, make_records, make_run, write_folder
 
 ROOT = Path(__file__).parent.parent
-pytestmark = pytest.mark.usefixtures("warm")
 
 
 def steps(hour: str) -> list[str]:

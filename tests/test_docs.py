@@ -99,7 +99,6 @@ def test_the_table_of_runtimes_is_that_of_its_run() -> None:
         assert finding.text in " ".join(TEXTS["runtimes.md"].split())
 
 
-@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("command", QUOTED)
 def test_commands_print_what_is_quoted(command: str, cmx: Cli, tmp_path: Path) -> None:
     """Each line begins one that is printed, up to an ellipsis; columns may be left out."""

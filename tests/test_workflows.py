@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,20 +160,16 @@ def _placed(word: str, on: Runner) -> str:
 # --- whole runs -----------------------------------------------------------------------------------
 
 
-def test_the_workflow_passes_a_change_that_costs_nothing(
-    ours: Path, tmp_path: Path, warm_python: Path
-) -> None:
-    on = runner(ours, tmp_path, str(warm_python))
+def test_the_workflow_passes_a_change_that_costs_nothing(ours: Path, tmp_path: Path) -> None:
+    on = runner(ours, tmp_path, sys.executable)
     done = run(WORKFLOW, on, SUITE="tiny.yaml")
     assert done.returncode == 0, done.stdout
     assert "PASS: " in done.stdout
     assert {"verdict.html", "junit.xml"} <= {path.name for path in (tmp_path / "verdict").iterdir()}
 
 
-def test_the_action_fails_a_change_that_costs(
-    theirs: Path, tmp_path: Path, warm_python: Path
-) -> None:
-    on = runner(theirs, tmp_path, str(warm_python))
+def test_the_action_fails_a_change_that_costs(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path, sys.executable)
     done = run(ACTION, on, suite="tiny.yaml", threshold="5%", options="--allow-import")
     assert done.returncode == 1, done.stdout
     assert "::error title=FAIL%3A Their net parameters::314 → 698, 122 %25 higher" in done.stdout
@@ -188,10 +185,8 @@ def of_event(event: str) -> dict[str, Any]:
     return CHECK | {"jobs": {name: job | {"steps": steps}}}
 
 
-def test_a_pull_request_is_judged_by_the_run_that_main_kept(
-    theirs: Path, tmp_path: Path, warm_python: Path
-) -> None:
-    on = runner(theirs, tmp_path, str(warm_python))
+def test_a_pull_request_is_judged_by_the_run_that_main_kept(theirs: Path, tmp_path: Path) -> None:
+    on = runner(theirs, tmp_path, sys.executable)
     suite = on.workspace / "tiny.yaml"
     suite.write_text(SUITE.replace("MODEL", "resnet10t"))
     done = run(of_event("push"), on, SUITE="tiny.yaml")

@@ -92,7 +92,7 @@ def one_pair_of_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("warm", "one_pair_of_servers", "planned_here")
+@pytest.mark.usefixtures("one_pair_of_servers", "planned_here")
 def test_ab_end_to_end(
     cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +113,6 @@ def test_ab_end_to_end(
     assert {*OUTPUTS} <= {path.name for path in Path("x").iterdir()}
 
 
-@pytest.mark.usefixtures("warm")
 def test_ab_of_two_checkouts_with_the_same_model(
     cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -58,7 +58,6 @@ class Fourier(nn.Module):
 """
 
 
-@pytest.mark.usefixtures("warm")
 def test_run_measures_everything_and_renders(cmx: Cli, write_suite: Callable[[str], Path]) -> None:
     suite = write_suite(ALL)
     code, out, err = cmx("run", suite)
@@ -238,7 +237,6 @@ def test_what_a_suite_and_a_folder_tell_is_refused_before_a_plan(
     assert said in err
 
 
-@pytest.mark.usefixtures("warm")  # what is killed is in a session of its own, and is not forked
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_killed_goes_on(
     cmx: Cli, write_suite: Callable[[str], Path], number: signal.Signals
@@ -307,14 +305,11 @@ def test_a_command_that_is_ended_while_it_plans(
     ],
 )
 def test_streams_that_fail_end_no_measurement(
-    tmp_path: Path, write_suite: Callable[[str], Path], warm_python: Path, streams: str, code: int,
-    said: str,
-) -> None:  # fmt: skip
+    tmp_path: Path, write_suite: Callable[[str], Path], streams: str, code: int, said: str
+) -> None:
     """Nobody may read what is printed; results that were asked for and cannot be given are told."""
     suite = write_suite(BRIEF.replace("load_time", "macs"))
-    # Once by a new interpreter: it finds no streams, and loads what reads MPLBACKEND.
-    python = sys.executable if "&-" in streams else warm_python
-    line = f"'{python}' -m cmx_bench run {suite} --out out {streams}; exit ${{PIPESTATUS[0]}}"
+    line = f"{sys.executable} -m cmx_bench run {suite} --out out {streams}; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(
         ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True,
         env=os.environ | {"MPLBACKEND": "none such"}, check=False,
@@ -327,7 +322,6 @@ def test_streams_that_fail_end_no_measurement(
     assert (tmp_path / "out" / "report.html").exists()
 
 
-@pytest.mark.usefixtures("warm")
 def test_the_terminal_shows_a_live_bar(tmp_path: Path, write_suite: Callable[[str], Path]) -> None:
     """On a pseudo-terminal: a bar with the time left, and a line for each execution."""
     pty = pytest.importorskip("pty", reason="only where pseudo-terminals are")

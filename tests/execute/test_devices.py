@@ -193,7 +193,6 @@ def with_weights(cell: Cell, home: Path) -> Cell:
     return replace(cell, model=replace(cell.model, name=f"given_{name}", weights=weights))
 
 
-@pytest.mark.usefixtures("warm")
 def test_models_are_trained_and_evaluated_as_on_one_device(tmp_path: Path, few: Path) -> None:
     """Weights and predictions are the same bit for bit, whoever had the cell."""
     task = Evaluation(asked(epochs=1), Path(), few)

@@ -137,7 +137,6 @@ def build(times):
 """
 
 
-@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("parent", ["", "parent()."])
 def test_an_interpreter_that_dies_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
@@ -168,7 +167,6 @@ def test_a_log_that_cannot_be_written_is_no_fault_of_the_model(tmp_path: Path) -
         list(rounds.execute(rounds_of([lacking]), 300))
 
 
-@pytest.mark.usefixtures("warm")
 def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the first of its processes, which says how long that took; the next finds it done."""
     monkeypatch.setattr(compiled, "folder", lambda _: nullcontext(tmp_path / "shared"))

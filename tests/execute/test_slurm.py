@@ -180,13 +180,10 @@ def submitted(*words: str) -> list[str]:
 
 
 def test_an_array_that_is_cut_and_submitted_again_is_the_run_in_one_piece(
-    cmx: Cli, write_suite: Callable[[str], Path], warm_python: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    cmx: Cli, write_suite: Callable[[str], Path], tmp_path: Path
+) -> None:
     suite = write_suite(BRIEF)
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "executable", str(warm_python))
-        code, out, err = cmx("plan", suite, "--device", "cpu", "--slurm", "it's")
+    code, out, err = cmx("plan", suite, "--device", "cpu", "--slurm", "it's")
     assert code == 0, err
     first, submit, merge, script = out.splitlines()
     assert first.startswith("2 jobs on ") and ", the longest of about " in first

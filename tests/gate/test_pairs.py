@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,24 +23,18 @@ from cmx_bench.gate.pairs import PairError
 from cmx_bench.models.building import build
 from cmx_bench.worker.local import LostError
 
-from ..warm import warming
-
 TINY = {"dim": 16, "depth": 2, "kernel_size": 3, "patch_size": 7}
 MODEL = Model("tiny", "Tiny", "convmixer", "convmixer", "", TINY)
 CELL = Cell(MODEL, "throughput", Setting("ci", "cpu", "fp32", "nchw", "none", 1, 56, threads=1))
 
 
 @pytest.fixture(scope="module")
-def both(
-    tmp_path_factory: pytest.TempPathFactory, warm_server: str
-) -> Iterator[tuple[Server, Server]]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     log = tmp_path_factory.mktemp("sides") / "log.txt"
-    with ExitStack() as stack:
-        with warming(warm_server):
-            base, head = (
-                stack.enter_context(interpreters.opening(name, path, log, {}, 120))
-                for name, path in {"base": sys.executable, "head": sys.prefix}.items()
-            )  # the second is an environment, or /usr
+    with (
+        interpreters.opening("base", sys.executable, log, {}, 120) as base,
+        interpreters.opening("head", sys.prefix, log, {}, 120) as head,  # an environment, or /usr
+    ):
         interpreters.await_ready(base)
         interpreters.await_ready(head)
         yield base, head
