@@ -112,8 +112,8 @@ def summary(samples: DataFrame) -> DataFrame:
     Raises:
         ValueError: columns are missing.
     """
-    told = require(samples, COLUMNS, ONCE, "load")
-    frame = DataFrame(results(told), columns=Result._fields).drop(
+    samples = require(samples, COLUMNS, ONCE, "load")
+    frame = DataFrame(results(samples), columns=Result._fields).drop(
         columns=["medians", "details", "launching"]
     )
     for column in ("run", "model", "label", "family", "setting", "measure", "metric", "unit"):

@@ -35,24 +35,24 @@ def require(
                          f"give what cmx_bench.{source} gives, or some of its rows")  # fmt: skip
     if not frame.columns.is_unique:
         raise ValueError("the frame has columns twice; keep one of each name")
-    told = frame.reset_index(drop=True)
-    absent = told[[name for name in TEXTS if name in columns]].isna().any()
+    table = frame.reset_index(drop=True)
+    absent = table[[name for name in TEXTS if name in columns]].isna().any()
     if absent.any() or (
-        "details" in columns and any(isinstance(each, str) for each in told["details"][:1])
+        "details" in columns and any(isinstance(each, str) for each in table["details"][:1])
     ):
         raise ValueError("the frame lacks texts, as samples.csv.gz read by pandas alone does; "
                          "cmx_bench.load reads it back as it was")  # fmt: skip
     flags = [name for name in (*FLAGS, "right") if name in columns]
-    if unclear := [name for name in flags if not told[name].isin([True, False]).all()]:
+    if unclear := [name for name in flags if not table[name].isin([True, False]).all()]:
         raise ValueError(f"{', '.join(unclear)}: expected True or False in each row")
-    told = told.astype(dict.fromkeys(flags, bool))
-    if "value" in columns and not _are_finite(told["value"][told["counts"]]):
+    table = table.astype(dict.fromkeys(flags, bool))
+    if "value" in columns and not _are_finite(table["value"][table["counts"]]):
         raise ValueError("some rows that count have no finite number as their value; leave them "
                          "out")  # fmt: skip
-    if once and told.duplicated([*once]).any():
+    if once and table.duplicated([*once]).any():
         raise ValueError("the frame has samples twice; give each run once, and load those of one "
                          "name together, which calls them by their paths")  # fmt: skip
-    return told
+    return table
 
 
 def _are_finite(values: Series[Any]) -> bool:
