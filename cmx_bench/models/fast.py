@@ -79,16 +79,16 @@ class FastConvMixer(nn.Module):
         convolution, activation, norm = plain.stem
         if isinstance(activation, nn.ReLU):
             activation = nn.ReLU(inplace=True)
+        self.activation = activation
         self.stem = nn.Sequential(self._copied(convolution), activation)
-        layers: list[nn.Module] = []
+        self.blocks = nn.ModuleList()
         for residual, pointwise, _, next_norm in plain.blocks:
             depthwise, _, inner_norm = residual.fn
             scale, shift = _affine(inner_norm)
-            layers.append(_Spatial(deepcopy(norm), self._copied(depthwise), activation, scale))
-            layers.append(_behind(torch.ones_like(scale), shift, self._copied(pointwise)))
-            layers.append(activation)
+            spatial = _Spatial(self._copied(depthwise), activation, scale)
+            mixing = _behind(torch.ones_like(scale), shift, self._copied(pointwise))
+            self.blocks.append(nn.ModuleList([deepcopy(norm), spatial, mixing]))
             norm = next_norm
-        self.blocks = nn.Sequential(*layers)
         self.head = _behind(*_affine(norm), deepcopy(plain.head))
         self.requires_grad_(False).eval()
 
@@ -97,7 +97,17 @@ class FastConvMixer(nn.Module):
         x = self.stem(x)
         if self._layout is not None:
             x = x.contiguous(memory_format=self._layout)
-        logits: Tensor = self.head(self.blocks(x).mean((2, 3)))
+        blocks: Any = self.blocks
+        # A module that called these in turn would keep its own input until it ends.
+        for norm, spatial, mixing in blocks:
+            if spatial.is_native(x):
+                x = spatial.in_native_code(x, norm)
+            else:
+                x = norm(x)
+                x = spatial(x)
+            x = mixing(x)
+            x = self.activation(x)
+        logits: Tensor = self.head(x.mean((2, 3)))
         return logits
 
     def _copied(self, convolution: nn.Conv2d) -> nn.Conv2d:
@@ -110,7 +120,7 @@ class FastConvMixer(nn.Module):
 
 
 class _Spatial(nn.Module):
-    """`y + scale * activation(convolution(y))` of `y = norm(x)`, with a scale for each channel.
+    """`x + scale * activation(convolution(x))`, with a scale for each channel.
 
     Two kernels take one pass: `native` where torch compiles for a CPU, and `fused` for activations
     in channels-last layout on a GPU like Hopper's. Other runtimes have no such operators.
@@ -119,11 +129,8 @@ class _Spatial(nn.Module):
     scale: Tensor
     taps: Tensor
 
-    def __init__(
-        self, norm: nn.BatchNorm2d, convolution: nn.Conv2d, activation: nn.Module, scale: Tensor
-    ) -> None:
+    def __init__(self, convolution: nn.Conv2d, activation: nn.Module, scale: Tensor) -> None:
         super().__init__()
-        self.norm = norm
         self.convolution = convolution
         self.activation = activation
         self.register_buffer("scale", scale.to(convolution.weight.dtype).view(1, -1, 1, 1))
@@ -134,35 +141,39 @@ class _Spatial(nn.Module):
             self._refuse_other_values()
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_exporting():
-            return self._in_steps(self.norm(x))
-        if torch.compiler.is_compiling() and _fits_native(self.convolution, self.activation, x):
-            return self._in_native_code(x)
-        y = self.norm(x)
-        if self._fused and y.is_contiguous(memory_format=torch.channels_last):
-            return self._in_one_pass(y)
-        return self._in_steps(y)
+        channels_last = x.is_contiguous(memory_format=torch.channels_last)
+        if self._fused and channels_last and not torch.compiler.is_exporting():
+            return self._in_one_pass(x)
+        return self._in_steps(x)
 
-    def _in_native_code(self, x: Tensor) -> Tensor:
-        """The constants are folded where weights are frozen."""
+    def is_native(self, x: Tensor) -> bool:
+        """Whether `in_native_code` is for this layer and this input."""
+        return (
+            torch.compiler.is_compiling()
+            and not torch.compiler.is_exporting()
+            and _fits_native(self.convolution, self.activation, x)
+        )
+
+    def in_native_code(self, x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+        """The same of `norm(x)`; the constants are folded where weights are frozen."""
         weight, bias = self.convolution.weight, self.convolution.bias
         assert bias is not None
-        vectors = [bias, self.scale.flatten(), *_affine(self.norm)]
-        rows = [weight[:, 0].permute(1, 2, 0).flatten(0, 1).double(), *vectors]
+        taps = weight[:, 0].permute(1, 2, 0).flatten(0, 1)
+        rows = [taps, bias, self.scale.flatten(), *_affine(norm)]
         constants = torch.cat([row.double().view(-1, len(bias)) for row in rows]).float()
         return native.spatial(x, constants, weight.shape[2], isinstance(self.activation, nn.GELU))
 
-    def _in_one_pass(self, y: Tensor) -> Tensor:
+    def _in_one_pass(self, x: Tensor) -> Tensor:
         from cmx_bench.models import fused  # brings Triton along
 
         gelu, bias = isinstance(self.activation, nn.GELU), self.convolution.bias
-        values: Tensor = fused.spatial(y, self.taps, bias, self.scale.flatten(), gelu)
+        values: Tensor = fused.spatial(x, self.taps, bias, self.scale.flatten(), gelu)
         return values
 
-    def _in_steps(self, y: Tensor) -> Tensor:
-        values = self.activation(self.convolution(y))
+    def _in_steps(self, x: Tensor) -> Tensor:
+        values = self.activation(self.convolution(x))
         # Under autocast the scale alone is fp32, and would widen all that follows.
-        return torch.addcmul(y, values, self.scale.to(values.dtype))
+        return torch.addcmul(x, values, self.scale.to(values.dtype))
 
     def _refuse_other_values(self) -> None:
         """Holds the kernel against torch on an image, for another Triton compiles it otherwise."""

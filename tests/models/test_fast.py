@@ -96,7 +96,7 @@ def test_bf16_and_autocast_stay_in_bf16() -> None:
     expected = plain(images)
     fast: Any = optimise(plain)
     dtypes: set[torch.dtype] = set()
-    for part in fast.blocks.children():
+    for part in fast.blocks.modules():
         part.register_forward_hook(lambda *called: dtypes.add(called[2].dtype))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         logits = fast(images)
