@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pty
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from cmx_bench.errors import CmxError
 from ..conftest import Cli
 
 FOR_PEOPLE = [
-    ["check", "out", "--baseline", "copy"], ["verify", "out"], ["report", "out"],
+    ["check", "out", "--baseline", "another"], ["verify", "out"], ["report", "out"],
     ["list", "datasets"],
 ]  # fmt: skip
 FOR_PROGRAMS = [
@@ -48,9 +47,9 @@ def said(monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str) -
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("arguments", FOR_PEOPLE, ids=" ".join)
 def test_what_an_encoding_lacks_is_replaced_for_people(
-    cmx: Cli, rendered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str
-) -> None:
-    shutil.copytree("out", "copy", dirs_exist_ok=True)
+    cmx: Cli, rendered: Path, another: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], encoding: str,
+) -> None:  # fmt: skip
     text = said(monkeypatch, arguments, "utf-8").decode()
     assert said(monkeypatch, arguments, encoding) == text.encode(encoding, "replace")
 
