@@ -141,18 +141,17 @@ class _Spatial(nn.Module):
             self._refuse_other_values()
 
     def forward(self, x: Tensor) -> Tensor:
+        # Where torch 2.11 compiles, it says that it exports too.
+        exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
         channels_last = x.is_contiguous(memory_format=torch.channels_last)
-        if self._fused and channels_last and not torch.compiler.is_exporting():
+        if self._fused and channels_last and not exporting:
             return self._in_one_pass(x)
         return self._in_steps(x)
 
     def is_native(self, x: Tensor) -> bool:
         """Whether `in_native_code` is for this layer and this input."""
-        return (
-            torch.compiler.is_compiling()
-            and not torch.compiler.is_exporting()
-            and _fits_native(self.convolution, self.activation, x)
-        )
+        compiling = torch.compiler.is_dynamo_compiling()
+        return compiling and _fits_native(self.convolution, self.activation, x)
 
     def in_native_code(self, x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
         """The same of `norm(x)`; the constants are folded where weights are frozen."""
