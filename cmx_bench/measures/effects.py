@@ -123,14 +123,14 @@ def result(kind: Kind, operands: Sequence[Known], out: Tensor) -> Known:
 
 def _origin(kind: Kind, operands: Sequence[Known], out: Tensor) -> Origin:
     """What a result is made of; a single number says it only of other such."""
-    found = [each.origin for each in operands if each.several]
-    found = found or [min(each.origin, Origin.OTHER) for each in operands]
-    origin = max(found, default=Origin.CONSTANT)
+    origins = [each.origin for each in operands if each.several]
+    origins = origins or [min(each.origin, Origin.OTHER) for each in operands]
+    origin = max(origins, default=Origin.CONSTANT)
     if origin is Origin.CONSTANT:
         return Origin.OTHER if kind is Kind.BLANK or out.dtype is torch.bool else origin
     if not spans.is_number(out) or (kind is Kind.LOGARITHM and origin is Origin.GATE):
         return Origin.OTHER
-    if kind is Kind.DIVIDE and len(found) == 2 and Origin.CONSTANT not in found:
+    if kind is Kind.DIVIDE and len(origins) == 2 and Origin.CONSTANT not in origins:
         return min(origin, Origin.SCALED)
     return min(origin, _ORIGINS.get(kind, origin))
 
@@ -185,8 +185,8 @@ def _product(kind: Kind, operands: Sequence[Known], out: Tensor) -> Product:
     products = [_carried(kind, each, out) for each in operands]
     if kind in (Kind.MULTIPLY, Kind.DIVIDE) and len(operands) == 2:
         divides = kind is Kind.DIVIDE
-        made = _multiplied(operands[0], operands[1], out, divides)
-        products = [made, *(products[:1] if divides else products)]
+        quotient_or_product = _multiplied(operands[0], operands[1], out, divides)
+        products = [quotient_or_product, *(products[:1] if divides else products)]
     elif kind is Kind.SQUARE:
         products = [_squared(each) for each in operands]
     elif kind is Kind.PROD:

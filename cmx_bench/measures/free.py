@@ -12,9 +12,9 @@ from torch import Tensor
 from cmx_bench.measures.aten import KINDS
 from cmx_bench.models.tensors import leaves
 
-# Free operators of aten that torch tags neither as elementwise nor as a reduction, beside views and
-# makers of tensors: those that products are followed through, and these. What is not here has a
-# cost, or is refused: solvers and factorisations, Fourier transforms, distances.
+# Operators of aten that are free, and that torch tags neither as elementwise nor as a reduction:
+# those of the table in `aten`, and these. Views and makers of tensors are free too. Solvers,
+# factorisations, Fourier transforms and distances are not: they have a cost, or are refused.
 _FREE = KINDS.keys() | frozenset(
     """
     native_layer_norm native_group_norm _native_batch_norm_legit _batch_norm_no_update

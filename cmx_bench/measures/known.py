@@ -80,8 +80,9 @@ def join(products: Sequence[Product]) -> Product:
 class Known(NamedTuple):
     """A tensor, and what is known of it and of its whole storage.
 
-    ``made_of``: so many elements. ``whole``: the storage that these were moved from, as by `roll`.
-    ``channels``: where they are, of features and gates. ``inverse``: it is a reciprocal.
+    ``made_of``: the number of elements that it is made of.
+    ``whole``: its storage, or that from which an operator like `roll` moved its elements.
+    ``channels``: where features and gates have theirs. ``inverse``: it is a reciprocal.
     ``exponential``: what is known of its exponential, where it is a logarithm, or a sum of such.
     ``sums``: the numbers of the counted sums that it depends on.
     """

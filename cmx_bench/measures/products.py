@@ -42,10 +42,10 @@ class Products:
         Raises:
             SpeltError: `effects.check` or `effects.macs` does.
         """
-        kind, operands = self._read(func, args, named)
         if layer or not outputs or is_view(func):
             self.pass_on(func, args, named, outputs, layer)
             return 0
+        kind, operands = self._read(func, args, named)
         constant = all(each.origin is Origin.CONSTANT for each in operands)
         if constant and not any(map(spans.is_number, outputs)):
             operands = []  # places and other indices are as good as new: none is a product
@@ -53,8 +53,9 @@ class Products:
         effects.check(kind, operands, aten.added_up(plain(func), args))
         macs = effects.macs(kind, operands)
         for output in outputs:
-            made = effects.result(kind, operands, output)
-            self._learn(made._replace(sums=made.sums | {len(self._sums)}) if macs else made)
+            result = effects.result(kind, operands, output)
+            number = {len(self._sums)} if macs else ()
+            self._learn(result._replace(sums=result.sums.union(number)))
         self._sums += [(func._schema.name, macs)] if macs else []
         return macs
 
@@ -65,11 +66,11 @@ class Products:
         costs."""
         kind, operands = self._read(func, args, named)
         for output in [] if is_view(func) else outputs:
-            made = effects.result(*effects.simplify(kind, operands, output), output)
+            result = effects.result(*effects.simplify(kind, operands, output), output)
             if layer:
                 channels = _channels(plain(func), operands, output)
-                made = known.features(output, channels)._replace(sums=made.sums)
-            self._learn(_without_grown(made))
+                result = known.features(output, channels)._replace(sums=result.sums)
+            self._learn(_without_grown(result))
 
     def unused(self, outputs: Iterable[Tensor]) -> Counter[str]:
         """The MACs of such products, by operator, that none of these depends on."""
@@ -85,31 +86,33 @@ class Products:
         operands = [self._of(tensor) for tensor in aten.followed(name, tensors)]
         if func._schema.name.endswith("_") and is_part(args[0]):
             # Known is what the whole holds: nothing says that this part is a product.
-            operands = [_without_grown(o) if o.tensor is args[0] else o for o in operands]
+            operands = [
+                _without_grown(each) if each.tensor is args[0] else each for each in operands
+            ]
         is_torch = func.namespace == "aten"
         return aten.of(name, args, named) if is_torch else Kind.FOREIGN, operands
 
     def _of(self, tensor: Tensor) -> Known:
         """What is known of a tensor; one that was there before is a weight, or another constant."""
-        found = self._known.get(storage_of(tensor)) or known.constant(tensor)
-        made_of = min(spans.distinct(tensor), found.made_of)  # of a nested tensor it fails
-        return found._replace(tensor=tensor, made_of=made_of)
+        stored = self._known.get(storage_of(tensor)) or known.constant(tensor)
+        made_of = min(spans.distinct(tensor), stored.made_of)  # of a nested tensor it fails
+        return stored._replace(tensor=tensor, made_of=made_of)
 
-    def _learn(self, made: Known) -> None:
-        place = storage_of(made.tensor)
-        if is_part(made.tensor):  # the rest holds what it held
-            before = self._known.get(place) or known.constant(made.tensor)
-            product = known.join([before.product, made.product])
-            if made.product.grown < Grown.COUNTED and before.product.grown is Grown.NO:
+    def _learn(self, result: Known) -> None:
+        place = storage_of(result.tensor)
+        if is_part(result.tensor):  # the rest holds what it held
+            before = self._known.get(place) or known.constant(result.tensor)
+            product = known.join([before.product, result.product])
+            if result.product.grown < Grown.COUNTED and before.product.grown is Grown.NO:
                 product = product._replace(grown=Grown.PARTLY)
-            made = made._replace(
-                origin=max(before.origin, made.origin),
-                made_of=max(before.made_of, made.made_of),
-                channels=before.channels | made.channels,
+            result = result._replace(
+                origin=max(before.origin, result.origin),
+                made_of=max(before.made_of, result.made_of),
+                channels=before.channels | result.channels,
                 product=product,
-                sums=before.sums | made.sums,
+                sums=before.sums | result.sums,
             )
-        self._known[place] = made
+        self._known[place] = result
 
 
 def _without_grown(each: Known) -> Known:

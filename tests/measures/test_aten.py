@@ -1,4 +1,4 @@
-"""The table of operators: what a call does, and that torch has no linear function beside it."""
+"""The table of operators gives each call its kind, and lists every linear function of torch."""
 
 from __future__ import annotations
 
