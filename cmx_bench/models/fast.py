@@ -150,8 +150,15 @@ class _Spatial(nn.Module):
 
     def is_native(self, x: Tensor) -> bool:
         """Whether `in_native_code` is for this layer and this input."""
-        compiling = torch.compiler.is_dynamo_compiling()
-        return compiling and _fits_native(self.convolution, self.activation, x)
+        return (
+            torch.compiler.is_dynamo_compiling()
+            and x.device.type == "cpu"
+            and x.dtype == self.convolution.weight.dtype
+            and x.dtype in (torch.float32, torch.bfloat16)
+            and not torch.is_autocast_enabled("cpu")
+            and max(self.convolution.kernel_size) <= native.LARGEST
+            and _fits_kernels(self.convolution, self.activation)
+        )
 
     def in_native_code(self, x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
         """The same of `norm(x)`; the constants are folded where weights are frozen."""
@@ -202,18 +209,6 @@ def _fits_fused(convolution: nn.Conv2d, activation: nn.Module) -> bool:
         weight.dtype in (torch.float16, torch.bfloat16)
         and weight.device.type == "cuda"
         and torch.cuda.get_device_capability(weight.device) >= (9, 0)
-        and _fits_kernels(convolution, activation)
-    )
-
-
-def _fits_native(convolution: nn.Conv2d, activation: nn.Module, x: Tensor) -> bool:
-    """Whether the kernel of `native` is for this layer, where its input is `x`."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == convolution.weight.dtype
-        and x.dtype in (torch.float32, torch.bfloat16)
-        and not torch.is_autocast_enabled("cpu")
-        and max(convolution.kernel_size) <= native.LARGEST
         and _fits_kernels(convolution, activation)
     )
 
