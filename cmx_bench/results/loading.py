@@ -17,6 +17,7 @@ from cmx_bench.results import (
     frame,
     lines,
     records,
+    recounting,
     sheets,
     whereabouts,
 )
@@ -32,11 +33,29 @@ def read(path: Path) -> Report:
     """The report of a run's folder, or of the raw samples inside its page.
 
     Raises:
-        RecordsError: the path is no run, or cannot be read.
+        RecordsError: the path is no run, cannot be read, or has predictions that are not those of
+            its records.
     """
     path = _place(path)
     if path.is_file():
-        return embedded.read(path).report
+        report = embedded.read(path).report
+        miscounts = recounting.in_page(report)
+    else:
+        report = read_folder(path)
+        miscounts = recounting.in_folder(path, report)
+    for where, what, recorded, counted in miscounts:
+        raise RecordsError(f"{path}: {where}: {what}: the records say {recorded:,}, and these are "
+                           f"{counted:,}; put back what the run wrote")  # fmt: skip
+    return report
+
+
+@collector.pausing()
+def read_folder(path: Path) -> Report:
+    """The report of a run's folder, whatever its predictions are.
+
+    Raises:
+        RecordsError: it is no run, or cannot be read.
+    """
     run, measured = _read(path)
     file = path / "records.jsonl"
     report = summarise(run, measured, file.exists() and lines.ends_in_half(file))

@@ -7,13 +7,10 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile, zip_longest
+from itertools import chain, takewhile, zip_longest
 from pathlib import Path, PurePath
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cmx_bench import report, units
+from cmx_bench import units
 from cmx_bench.errors import RecordsError
 from cmx_bench.present import drawing
 from cmx_bench.present.page import without_site
@@ -22,9 +19,9 @@ from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.verify import svg
 from cmx_bench.report.verify.places import PLACES, Places
-from cmx_bench.results import embedded, predictions, whereabouts
+from cmx_bench.results import embedded, loading, recounting, whereabouts
 from cmx_bench.results.embedded import Embedded
-from cmx_bench.results.nouns import Report
+from cmx_bench.results.recounting import Miscount
 from cmx_bench.spec import disk
 
 _PAGE = "report.html"
@@ -69,7 +66,9 @@ def verify(path: Path) -> Verification:
     page = disk.within(path, beside.name) if path.is_dir() else path
     text = _text_of(page)
     inside = embedded.unpack(text, str(page))
-    subject, votes = _subject(inside), [vote for run in inside for vote in _votes(run.report)]
+    subject = _subject(inside)
+    miscounts = chain.from_iterable(recounting.in_page(run.report) for run in inside)
+    votes = [*_apart_from_records(miscounts)]
     if path.is_dir():
         files = formats.files(subject)
         return _compare(
@@ -81,12 +80,12 @@ def verify(path: Path) -> Verification:
 
 def _run(folder: Path) -> Verification:
     """A run's folder, whose records are held against those in its page too."""
-    subject = report.read(folder)
+    subject = loading.read_folder(folder)
     files = formats.files(subject, _copies(folder))
     shown = _read_shown(folder, files)
     if not shown:  # as where a run was killed
         raise RecordsError(f"{folder}: has no rendered files to compare; `report` writes them")
-    others = list(_predictions(folder, subject))
+    others = [*_apart_from_records(recounting.in_folder(folder, subject))]
     page = shown.get(_PAGE)
     inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []
     for run in inside:
@@ -137,40 +136,9 @@ def _copies(folder: Path) -> list[str]:
     return [name for name in drawing.COPIES if name in ends]
 
 
-def _predictions(folder: Path, report: Report) -> Iterator[Difference]:
-    votes = report.votes
-    for voter in votes.counted:
-        samples = report.samples_of(report.results[(*voter, "top1")])
-        ended = samples[samples["status"] == "ok"]
-        for replicate, details in zip(ended["replicate"], ended["details"], strict=True):
-            path = predictions.path(predictions.home(folder, replicate), *voter)
-            where = path.relative_to(folder).as_posix()
-            rows = predictions.read(path, len(votes.images.keys))
-            counted = rows["top5"][:, 0] >= 0  # but for broken images
-            counted &= predictions.find_labelled(votes.images.labels)
-            yield from _count(where, "images", details["images"], counted)
-            for metric, right in details["correct"].items():
-                k = int(metric.removeprefix("top"))
-                hits = counted & predictions.correct(rows, votes.images.labels, k)
-                yield from _count(where, f"right by top-{k}", right, hits)
-
-
-def _votes(report: Report) -> Iterator[Difference]:
-    """The same of a page, which holds the likeliest class of each image, of several trainings of
-    the first."""
-    for voter, counted in report.votes.counted.items():
-        samples = report.samples_of(report.results[(*voter, "top1")])
-        first = samples[(samples["status"] == "ok") & (samples["replicate"] == 0)]
-        for recorded in first["details"][:1]:
-            where = f"predictions of {' in '.join(voter)}"
-            yield from _count(where, "images", recorded["images"], counted)
-            right = counted & report.votes.right[voter]
-            yield from _count(where, "right by top-1", recorded["correct"]["top1"], right)
-
-
-def _count(where: str, what: str, recorded: int, those: NDArray[np.bool_]) -> Iterator[Difference]:
-    if recorded != (count := int(those.sum())):
-        yield Difference(where, what, f"{recorded:,}", f"{count:,}")
+def _apart_from_records(miscounts: Iterable[Miscount]) -> Iterator[Difference]:
+    for where, what, recorded, counted in miscounts:
+        yield Difference(where, what, f"{recorded:,}", f"{counted:,}")
 
 
 # --- comparing ------------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from cmx_bench import report
+from cmx_bench.errors import RecordsError
 from cmx_bench.present.content import Table
 from cmx_bench.report import entries, verify
 from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import judgements, rankings, tables
-from cmx_bench.results import agreement, predictions, records, stats
+from cmx_bench.results import agreement, loading, predictions, records, stats
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.predictions import PREDICTED, ROW, Images
 from cmx_bench.results.reading import summarise
@@ -211,7 +212,22 @@ def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Pat
     changed = rows(239, 0)
     predictions.finish(changed, predictions.path(tmp_path, *key))
     named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
-    assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
+    file = f"predictions/{'.'.join(key)}.npz"
+    assert (file, "240", "239") in named
+    with pytest.raises(RecordsError, match=f"{file}: right by top-1: the records say 240, and the"):
+        report.read(tmp_path)
+
+
+def test_swapped_predictions_are_rendered_by_no_command(made: Report, tmp_path: Path) -> None:
+    one, other = (predictions.path(tmp_path, name, FP32.key) for name in list(RIGHT)[:2])
+    swapped = one.read_bytes(), other.read_bytes()
+    for path, content in zip((other, one), swapped, strict=True):
+        path.write_bytes(content)
+    with pytest.raises(RecordsError, match=r"right by top-1: the records say 360, .* are 240; put"):
+        report.read(tmp_path)
+    page = report.save(loading.read_folder(tmp_path), tmp_path)
+    with pytest.raises(RecordsError, match="right by top-1: the records say 360, and these are 24"):
+        report.read(page)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +245,7 @@ def test_verify_recomputes_top_5_and_the_images_that_count(
     changed = rows(RIGHT["resnet152"], 0)
     changed["top5"][-1, column] = value
     predictions.finish(changed, path)
-    rendering.write(tmp_path)
+    report.save(loading.read_folder(tmp_path), tmp_path)
     differences = verify.verify(tmp_path).differences
     assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
     assert {one.file for one in differences} == {f"predictions/{path.name}"}
