@@ -35,6 +35,7 @@ UNREADABLE = (
 _Row = TypeVar("_Row")
 BROKEN, PREDICTED = 0, 1
 _FOLDER = "predictions"
+_OF_IMAGES, _OF_CLASSES = ("key", "labels", "digest"), ("number", "name")
 # `image` is `checksum`'s; classes are -1 where a model has fewer than five, and for a broken image.
 ROW = np.dtype([("image", "<u4"), ("state", "u1"), ("top5", "<i4", (5,)), ("score", "<f4", (5,))])
 
@@ -173,9 +174,9 @@ def write_images(folder: Path, images: Images) -> None:
     """Lists the images; `labels` of one are separated by spaces. Beside them the names of classes,
     where there are any."""
     rows = ((key, " ".join(map(str, labels)), digest) for key, labels, digest in images.rows())
-    _write(images_path(folder), ("key", "labels", "digest"), rows)
+    _write(images_path(folder), _OF_IMAGES, rows)
     if images.names:
-        _write(_classes_path(folder), ("number", "name"), sorted(images.names.items()))
+        _write(_classes_path(folder), _OF_CLASSES, sorted(images.names.items()))
 
 
 def _classes_path(folder: Path) -> Path:
@@ -195,18 +196,15 @@ def read_images(folder: Path) -> Images:
         RecordsError: there is no list of them, or it cannot be read.
     """
     expected = "a key and the labels of an image, and a digest"
-    rows = list(_read(images_path(folder), expected, _of_image))
-    path = _classes_path(folder)
-    names = dict(
-        _read(path, "a number and the name of a class", _of_class) if path.exists() else ()
-    )
+    rows = list(_read(images_path(folder), _OF_IMAGES, expected, _of_image))
+    path, expected = _classes_path(folder), "a number and the name of a class"
+    names = dict(_read(path, _OF_CLASSES, expected, _of_class) if path.exists() else ())
     keys, labels = tuple(row[0] for row in rows), tuple(row[1] for row in rows)
     return Images(keys, labels, names, tuple(row[2] for row in rows))
 
 
 def _of_image(fields: list[str]) -> tuple[str, tuple[int, ...], str]:
-    key, words, *rest = fields
-    (digest,) = rest or [""]  # of an earlier version
+    key, words, digest = fields
     return key, tuple(map(_label, words.split())), digest
 
 
@@ -215,11 +213,14 @@ def _of_class(fields: list[str]) -> tuple[int, str]:
     return _label(number), name
 
 
-def _read(path: Path, expected: str, of: Callable[[list[str]], _Row]) -> Iterator[_Row]:
+def _read(
+    path: Path, heading: Sequence[str], expected: str, of: Callable[[list[str]], _Row]
+) -> Iterator[_Row]:
     """What the rows of a list are, by their fields."""
     rows = csv.reader(io.StringIO(disk.text_of(path, RecordsError), newline=""))
     try:
-        next(rows, None)
+        if next(rows, []) != [*heading]:
+            raise ValueError(f"the first line is not {','.join(heading)}")
         for fields in rows:
             yield of(fields)
     except (ValueError, csv.Error) as error:

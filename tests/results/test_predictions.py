@@ -124,10 +124,10 @@ def test_rows_are_not_unpacked_before_their_number_is_known(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a,x", "invalid literal for int"),
-        ("a,-1", "-1 is no label"),
-        ("a,3000000000", "3000000000 is no label"),
-        ("a," + "1" * 5000, "Exceeds the limit"),
+        ("a,x,", "invalid literal for int"),
+        ("a,-1,", "-1 is no label"),
+        ("a,3000000000,", "3000000000 is no label"),
+        ("a," + "1" * 5000 + ",", "Exceeds the limit"),
         ("a", "not enough values"),
         ("a,1,2,3", "too many values"),
         ("x" * 140_000 + ",1", "field larger than field limit"),
@@ -135,8 +135,15 @@ def test_rows_are_not_unpacked_before_their_number_is_known(tmp_path: Path) -> N
 )
 def test_a_damaged_line_of_the_images_is_named(tmp_path: Path, line: str, message: str) -> None:
     predictions.folder_of(tmp_path).mkdir()
-    predictions.images_path(tmp_path).write_text(f"key,labels\nb,0\n{line}\nc,0\n")
+    predictions.images_path(tmp_path).write_text(f"key,labels,digest\nb,0,\n{line}\nc,0,\n")
     with pytest.raises(RecordsError, match=rf"images\.csv:3: expected a key .*{message}"):
+        predictions.read_images(tmp_path)
+
+
+def test_a_list_without_its_heading_loses_no_image(tmp_path: Path) -> None:
+    predictions.folder_of(tmp_path).mkdir()
+    predictions.images_path(tmp_path).write_text("b,0,\nc,0,\n")
+    with pytest.raises(RecordsError, match=r"images\.csv:1: .* first line is not key,labels,dig"):
         predictions.read_images(tmp_path)
 
 
