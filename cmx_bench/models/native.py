@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shlex
-import shutil
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -68,16 +66,20 @@ def _compute(images: Tensor, constants: Tensor, size: int, gelu: bool) -> Tensor
     return results
 
 
+def compiler() -> list[str]:
+    """The words of the C++ compiler's command, which Inductor takes from CXX too."""
+    return os.environ.get("CXX", "").split() or ["g++"]
+
+
 @lru_cache
 def _library(size: int) -> ctypes.CDLL:
     """The compiled kernels for one size of kernels.
 
     Its threads are those of torch, whose library for OpenMP is there first.
     """
-    compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or "g++"]
     with TemporaryDirectory(prefix="cmx-kernel-") as folder:
         file = Path(folder, "spatial.so")
-        command = [*compiler, *_FLAGS, f"-DKERNEL_SIZE={size}", str(_SOURCE), "-o", str(file)]
+        command = [*compiler(), *_FLAGS, f"-DKERNEL_SIZE={size}", str(_SOURCE), "-o", str(file)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:

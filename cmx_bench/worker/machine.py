@@ -72,6 +72,8 @@ def capture(device: str, setting: Setting | None = None) -> Environment:
     import torch
     from timm.layers.config import use_fused_attn
 
+    from cmx_bench.models import native
+
     environment: Environment = {
         "cmx_bench": cmx_bench.__version__,
         "python": platform.python_version(),
@@ -81,7 +83,7 @@ def capture(device: str, setting: Setting | None = None) -> Environment:
         "timm": timm.__version__,
         "cores": jiffies.usable_cores(),
         "whole_cores": jiffies.usable_whole_cores(),
-        "cxx": bool(shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")),
+        "cxx": shutil.which(native.compiler()[0]) is not None,
         "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "threads": torch.get_num_threads(),
         "cpu": cpu_field("model name") or _brand() or platform.processor() or platform.machine(),

@@ -196,3 +196,18 @@ def test_what_tells_cpus_apart(
     monkeypatch.setattr(machine.sys, "platform", system)
     captured = machine.capture("cpu")
     assert (captured["cpu"], captured["cpu_model"]) == (cpu, kind)
+
+
+@pytest.mark.parametrize(
+    ("named", "there"),
+    [
+        ("no-such-compiler", False),
+        (f"{sys.executable} -O2", True),
+        (" ", bool(shutil.which("g++"))),
+    ],
+)
+def test_a_compiler_is_there_where_the_first_word_of_its_command_is(
+    named: str, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", named)
+    assert machine.capture("cpu")["cxx"] is there
