@@ -77,7 +77,7 @@ def _train_and_evaluate(job: EvaluationJob, seed: int, timeout: float) -> Iterat
     if left and (reason := _why_unlearnable(left[0], job.folder)):
         yield from ((training.cell, Outcome({}, reason, {})) for training in left)
         left = []
-    for said in _train(left, disk.within(job.folder, "log.txt"), timeout):
+    for said in _train(left, job.log, timeout):
         if isinstance(said, Seen):
             yield said
         elif said[1].reason:

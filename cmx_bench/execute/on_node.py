@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -18,13 +18,12 @@ import psutil
 import cmx_bench
 from cmx_bench import accuracy
 from cmx_bench.errors import CmxError
-from cmx_bench.execute import learners, rounds
-from cmx_bench.execute.rounds import JobCall
+from cmx_bench.execute.on_device import Work
 from cmx_bench.measures import compiled, jiffies
 from cmx_bench.results import runfolder
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
-from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Seen
+from cmx_bench.worker.job import EvaluationJob, Heard, Job, Seen
 
 # What nodes and the driver must have in common: they send each other data of these.
 _PACKAGES = ("cmx-bench", "torch", "torchvision", "timm")
@@ -56,7 +55,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is heard of an evaluation, and what a cell with its outcome has left and printed."""
+    """What is heard of an order, and what a cell with its outcome has left and printed."""
 
     said: Heard
     left: Files = field(default_factory=dict)
@@ -74,11 +73,10 @@ class Agent:
         os.environ.update(variables or {})
         with suppress(OSError):
             os.chdir(here)
-        self._closing = ExitStack()
+        self._work = Work()
         self._log = scratch.folder() / f"log-{os.getpid()}.txt"
         self._printed = 0  # bytes of the log that the driver has
         self._sent: dict[str, int] = {}  # the files of results that it has, by their times
-        self._call: JobCall = rounds.call_once
         self._told: Iterator[Told] = iter(())
 
     def facts(self) -> Facts:
@@ -105,45 +103,40 @@ class Agent:
     def open(self, repeated: bool) -> CmxError | None:
         """Loads torch into what forks the processes of a round; why that failed, if it did."""
         try:
-            shared = compiled.variables(scratch.folder() / "compiled")
-            call = rounds.ready(repeated, self._log, shared)
-            self._call = self._closing.enter_context(call)
+            self._work.open(repeated, self._log, compiled.variables(scratch.folder() / "compiled"))
         except CmxError as error:
             return error
         return None
 
-    def execute(self, job: Job, timeout: float) -> tuple[Outcome | CmxError, bytes]:
-        """The outcome of a job, or the node's fault, and what its process printed."""
-        try:
-            outcome = rounds.execute_job(self._call, replace(job, log=self._log), timeout)
-        except CmxError as error:
-            return error, self._new_in_log(self._log)
-        return outcome, self._new_in_log(self._log)
-
-    def evaluate(self, job: EvaluationJob, kept: Files, timeout: float) -> None:
-        """Begins to evaluate in a folder of its own, where it finds what is `kept` of the run."""
-        folder = scratch.folder() / f"run-{os.getpid()}"
-        runfolder.write_files(folder, kept)
-        dict(_new_in(folder, self._sent))
-        self._told = self._follow(replace(job, folder=folder), timeout)
+    def begin(self, order: Job | EvaluationJob, kept: Files, timeout: float) -> None:
+        """Begins to execute a job, or to evaluate in a folder of its own, where it finds what is
+        `kept` of the run."""
+        if isinstance(order, Job):
+            order = replace(order, log=self._log)
+        else:
+            order = replace(order, folder=scratch.folder() / f"run-{os.getpid()}")
+            if order.task.cache is not None:  # that of the driver's home
+                order = replace(order, task=replace(order.task, cache=accuracy.cache_folder()))
+            runfolder.write_files(order.folder, kept)
+            dict(_new_in(order.folder, self._sent))
+        self._told = self._follow(order, timeout)
 
     def hear(self) -> Told | CmxError | None:
-        """What is new of the evaluation that was begun, as soon as anything is; the error that ends
-        it, None where it has ended."""
+        """What is new of the order that was begun, as soon as anything is; the error that ends it,
+        None where it has ended."""
         try:
             return next(self._told, None)
         except CmxError as error:
             return error
 
-    def _follow(self, job: EvaluationJob, timeout: float) -> Iterator[Told]:
-        if job.task.cache is not None:  # that of the driver's home
-            job = replace(job, task=replace(job.task, cache=accuracy.cache_folder()))
-        for said in learners.outcomes(job, timeout):
+    def _follow(self, order: Job | EvaluationJob, timeout: float) -> Iterator[Told]:
+        for said in self._work.carry_out(order, timeout):
             if isinstance(said, Seen):
                 yield Told(said)
             else:
-                left = dict(_new_in(job.folder, self._sent))
-                yield Told(said, left, self._new_in_log(job.folder / "log.txt"))
+                folder = None if isinstance(order, Job) else order.folder
+                left = {} if folder is None else dict(_new_in(folder, self._sent))
+                yield Told(said, left, self._new_in_log(order.log))
 
     def _new_in_log(self, log: Path) -> bytes:
         if not log.exists():

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from cmx_bench.cell import Setting
@@ -64,24 +63,17 @@ class RaySlot:
 
     def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
         """Begins to execute or to evaluate; see `Slot`."""
-        if isinstance(order, Job):
-            return self.pool.submit(self._execute, order, timeout, tell)
-        return self.pool.submit(self._evaluate, order, timeout, tell)
+        return self.pool.submit(self._carry_out, order, timeout, tell)
 
-    def _execute(self, job: Job, timeout: float, tell: Tell) -> None:
-        outcome, printed = self._await_answer(self.agent.execute.remote(job, timeout))
-        _log(job.log, printed)
-        if isinstance(outcome, CmxError):
-            raise SlotLostError(f"{self.name}: {outcome}")
-        tell((job.cell, outcome))
-
-    def _evaluate(self, job: EvaluationJob, timeout: float, tell: Tell) -> None:
-        self._await_answer(self.agent.evaluate.remote(job, _read_trained(job), timeout))
+    def _carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> None:
+        self._await_answer(self.agent.begin.remote(order, _read_trained(order), timeout))
         while (told := self._await_answer(self.agent.hear.remote())) is not None:
             if isinstance(told, CmxError):
                 raise SlotLostError(f"{self.name}: {told}")
-            runfolder.write_files(job.folder, told.left)
-            _log(disk.within(job.folder, "log.txt"), told.printed)
+            if isinstance(order, EvaluationJob):
+                runfolder.write_files(order.folder, told.left)
+            with disk.writing(order.log), disk.appending(order.log) as file:
+                file.write(told.printed)
             tell(told.said)
 
     def _await_answer(self, asked: Any) -> Any:
@@ -103,17 +95,11 @@ class RaySlot:
             return False
 
 
-def _log(log: Path, printed: bytes) -> None:
-    if printed:
-        with disk.writing(log), disk.appending(log) as file:
-            file.write(printed)
-
-
-def _read_trained(job: EvaluationJob) -> dict[str, bytes]:
+def _read_trained(job: Job | EvaluationJob) -> dict[str, bytes]:
     """What the run's folder has of trainings that an earlier command finished."""
-    if job.seed is None:
-        return {}
     kept: dict[str, bytes] = {}
+    if isinstance(job, Job) or job.seed is None:
+        return kept
     for cell in job.cells:
         size = job.task.asked.shared_size(cell.setting)
         mine = files.of(job.folder, cell.model.name, size, job.seed)

@@ -13,7 +13,6 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from cmx_bench.cell import Cell, Setting
 from cmx_bench.errors import CmxError
-from cmx_bench.spec import disk
 from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome, Round, Seen
 
 
@@ -70,11 +69,7 @@ def evaluate(
 ) -> Iterator[tuple[EvaluationJob, Heard]]:
     """Each cell with its outcome, in the order in which they end, and how far all are; an
     `Evaluator`, given the slots."""
-    cells = [
-        Job(cell, job.replicate, disk.within(job.folder, "log.txt"))
-        for job in jobs
-        for cell in job.cells
-    ]
+    cells = [Job(cell, job.replicate, job.log) for job in jobs for cell in job.cells]
     with opened(Round(cells, repeated=False)) as slots:
         shares = [share for job in jobs for share in _shares(job, slots)]
         shares.sort(key=_seconds, reverse=True)  # the longest first: all end about together

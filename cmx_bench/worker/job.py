@@ -11,6 +11,7 @@ from cmx_bench.accuracy import Evaluation
 from cmx_bench.cell import Cell
 from cmx_bench.measures import Samples
 from cmx_bench.results.records import Environment
+from cmx_bench.spec import disk
 from cmx_bench.spec.recipe import Recipe
 from cmx_bench.training.files import Files
 
@@ -115,6 +116,11 @@ class EvaluationJob:
     folder: Path
     at_once: int = 1
     estimates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """The file for what its processes print."""
+        return disk.within(self.folder, "log.txt")
 
 
 # What is heard of an evaluation: how far it has come, or a cell with its outcome.

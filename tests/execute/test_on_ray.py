@@ -25,10 +25,10 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import CmxError
 from cmx_bench.execute import cluster, on_node, on_ray, slots
 from cmx_bench.execute.cluster import ClusterError, Nodes
-from cmx_bench.execute.on_node import Agent
+from cmx_bench.execute.on_node import Agent, Files, Told
 from cmx_bench.execute.on_ray import RayOpening
 from cmx_bench.results import records
-from cmx_bench.worker.job import Job, Outcome, Round
+from cmx_bench.worker.job import EvaluationJob, Job, Outcome, Round
 from cmx_bench.worker.targets import Target
 
 from ..conftest import Cli, interruptible
@@ -154,13 +154,14 @@ class DyingAgent(Agent):
     def open(self, repeated: bool) -> CmxError | None:
         return None
 
-    def execute(self, job: Job, timeout: float) -> tuple[Outcome | CmxError, bytes]:
-        death, whom = job.log.parent / "death", job.cell.model.target
-        if job.cell.model.name == "m" and not death.exists():
+    def begin(self, order: Job | EvaluationJob, kept: Files, timeout: float) -> None:
+        assert isinstance(order, Job)
+        death, whom = order.log.parent / "death", order.cell.model.target
+        if order.cell.model.name == "m" and not death.exists():
             death.touch()
             os.kill(int(os.environ["RAY_RAYLET_PID"]) if whom == "node" else os.getpid(), 9)
             time.sleep(60)  # a worker lives on for a moment
-        return Outcome({}, "", {}), b""
+        self._told = iter([Told((order.cell, Outcome({}, "", {})))])
 
 
 @pytest.mark.parametrize(("whom", "where"), [("node", ("b", "d")), ("agent", ("d",))])
@@ -311,8 +312,9 @@ class ExclusiveAgent(Agent):
     def open(self, repeated: bool) -> CmxError | None:
         return None
 
-    def execute(self, job: Job, timeout: float) -> tuple[Outcome | CmxError, bytes]:
-        device, folder = os.environ["CUDA_VISIBLE_DEVICES"], job.log.parent
+    def begin(self, order: Job | EvaluationJob, kept: Files, timeout: float) -> None:
+        assert isinstance(order, Job)
+        device, folder = os.environ["CUDA_VISIBLE_DEVICES"], order.log.parent
         (folder / f"used-{device}").touch()
         while len(list(folder.glob("used-*"))) < 2:
             time.sleep(0.01)
@@ -320,7 +322,7 @@ class ExclusiveAgent(Agent):
         with held.open("x"):
             outcome = Outcome({}, "", {"device": device})
         held.unlink()
-        return outcome, b""
+        self._told = iter([Told((order.cell, outcome))])
 
 
 def test_each_gpu_has_one_job_at_a_time(three: Any, tmp_path: Path) -> None:
