@@ -10,6 +10,8 @@ import io
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +29,7 @@ from cmx_bench.worker import forking, limits, scratch
 from cmx_bench.worker.targets import Target
 
 _GOODBYE_SECONDS = 10.0
+_HALF_SECONDS = 60  # for the next byte of an answer that has begun: it may never come
 LOOK = 1.0  # seconds for which a process is listened to at a time
 # The exit code that multiprocessing gives to what lost the server that forked it; or a model's own.
 _SERVER_GONE = 255
@@ -165,8 +168,12 @@ def hear(pipe: Connection, timeout: float | None) -> Any:
     while not pipe.poll(LOOK if left is None else min(left, LOOK)):
         if left is not None and (left := left - LOOK) <= 0:
             raise ProcessError(f"took longer than {timeout:g} s")
+    with socket.socket(fileno=os.dup(pipe.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _HALF_SECONDS, 0))
     try:
         said = pipe.recv()
+    except BlockingIOError:
+        raise ProcessError("sent half an answer, and hangs") from None
     except (EOFError, OSError):
         raise
     except Exception as error:  # of whatever kind: a model wrote into every file that it found open

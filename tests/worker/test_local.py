@@ -106,6 +106,16 @@ def test_a_process_that_sends_what_is_no_answer(junk: bytes) -> None:
         local.hear(ours, 60)
 
 
+@pytest.mark.parametrize("begin", [struct.pack("!i", 100), struct.pack("!iQ", -1, 2**34) + b"x"])
+def test_half_an_answer_keeps_nobody_waiting(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a process that goes on: what it wrote seems to be the beginning of a long one."""
+    monkeypatch.setattr(local, "_HALF_SECONDS", 1)
+    ours, theirs = Pipe()
+    os.write(theirs.fileno(), begin)
+    with ours, theirs, pytest.raises(local.ProcessError, match="sent half an answer, and hangs"):
+        local.hear(ours, 60)
+
+
 def test_a_slow_process_is_ended() -> None:
     begin = time.monotonic()
     with pytest.raises(local.ProcessError, match="took longer than 0.2 s"):
