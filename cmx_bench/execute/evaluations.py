@@ -13,7 +13,7 @@ from cmx_bench.cell import Cell
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import Evaluated, Heard, Outcome, Seen
-from cmx_bench.worker.local import KilledError, LostError, ProcessError
+from cmx_bench.worker.local import KilledError, ProcessError
 from cmx_bench.worker.targets import Target
 
 
@@ -57,8 +57,7 @@ def _execute(
             if not alone:
                 break
             if again or not isinstance(error, KilledError):
-                lost = isinstance(error, LostError)
-                yield cells[0], Outcome({}, f"the process {error}", {}, lost=lost)
+                yield cells[0], Outcome({}, f"the process {error}", {}, lost=error.blameless)
                 return
     for cell in left.values():
         yield from _execute([cell], task, folder, timeout)

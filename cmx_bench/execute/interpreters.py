@@ -237,5 +237,5 @@ def receive(server: Server, pipe: Connection, timeout: float | None) -> Any:
         with suppress(BrokenPipeError, ConnectionResetError):  # it died too
             server.orders.sendall(END)
             line = server.orders.makefile("rb").readline().decode().strip()
-        end = LostError(f"was lost with its interpreter (out of memory?); see {server.log}")
-        raise (local.explain_told_end(line) if line else end) from None
+        with_it = f"its interpreter (see {server.log})"
+        raise (local.explain_told_end(line) if line else local.lost_with(with_it)) from None

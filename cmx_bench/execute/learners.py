@@ -163,8 +163,9 @@ def _hear(training: _UnderWay, timeout: float) -> Outcome | ProcessError | None:
 def _end(training: _UnderWay, ended: Outcome | ProcessError) -> Outcome:
     """What came of a training, whose process is ended."""
     if isinstance(ended, ProcessError):
-        lost = isinstance(ended, LostError)
-        ended = Outcome({}, f"the process {ended}", {}, lost=lost)
+        # Another training beside it may have killed the server of both.
+        is_beside = isinstance(ended, LostError) and training.job.at_once > 1
+        ended = Outcome({}, f"the process {ended}", {}, lost=ended.blameless or is_beside)
     if ended.reason:
         training.child.process.kill()  # it may hang
     training.closing.close()

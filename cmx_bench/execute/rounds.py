@@ -20,7 +20,7 @@ from cmx_bench.execute import interpreters
 from cmx_bench.measures import compiled
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import Job, Outcome, Round
-from cmx_bench.worker.local import LostError, ProcessError
+from cmx_bench.worker.local import ProcessError
 from cmx_bench.worker.targets import Target
 
 # Executes a job in a fresh process, which may take so many seconds.
@@ -48,7 +48,7 @@ def execute_job(call: JobCall, job: Job, timeout: float) -> Outcome:
         outcome = call(job, timeout)
     except ProcessError as error:
         reason = f"the process {error}, at batch {job.cell.setting.batch_size}"
-        outcome = Outcome({}, reason, {}, lost=isinstance(error, LostError))
+        outcome = Outcome({}, reason, {}, lost=error.blameless)
     return replace(outcome, elapsed=time.monotonic() - begin)
 
 

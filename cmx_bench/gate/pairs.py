@@ -30,7 +30,7 @@ from cmx_bench.measures import conditions
 from cmx_bench.results import origins
 from cmx_bench.results.records import Environment
 from cmx_bench.worker.job import LOOK
-from cmx_bench.worker.local import LostError, ProcessError
+from cmx_bench.worker.local import ProcessError
 from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
@@ -221,7 +221,7 @@ def _receive(worker: Worker) -> Any:
         answer = interpreters.receive(worker.side, worker.pipe, worker.side.timeout)
     except ProcessError as error:
         reasons = {worker.side.name: f"the process {error}"}
-        raise PairError(reasons, lost=True, blameless=isinstance(error, LostError)) from None
+        raise PairError(reasons, lost=True, blameless=error.blameless) from None
     if isinstance(answer, dict) and "reason" in answer:
         raise PairError({worker.side.name: answer["reason"]})
     return answer

@@ -1,8 +1,10 @@
-"""The limits of this process (ulimit), which explain many a failure."""
+"""The limits of this process (ulimit) and of memory, which explain many a failure."""
 
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
+from pathlib import Path
 
 _FEW_FILES = 256
 _LEAST_MEMORY = 10**9  # bytes; with less of them libraries in C end commands, or hang
@@ -25,6 +27,22 @@ def describe(otherwise: str = "") -> str:
         and (option != "-n" or limit < _FEW_FILES)
     ]
     return f" ({', '.join(found)})" if found else otherwise
+
+
+def _oom_kills() -> str | None:
+    """How often the system has killed for want of memory; None where it does not tell."""
+    with suppress(OSError):
+        counters = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+        return next((line for line in counters if line.startswith("oom_kill ")), None)
+    return None
+
+
+_BEFORE = _oom_kills()
+
+
+def may_lack_memory() -> bool:
+    """Whether memory may have run out since this command began."""
+    return bool(describe()) or _BEFORE is None or _oom_kills() != _BEFORE
 
 
 def refuse_narrow() -> None:

@@ -52,6 +52,8 @@ OURS = "CMX_VARIABLES"
 class ProcessError(CmxError):
     """A process ended without a result; the text says how."""
 
+    blameless = False
+
 
 class KilledError(ProcessError):
     """Something outside ended the process. Another try may succeed."""
@@ -59,7 +61,11 @@ class KilledError(ProcessError):
 
 class LostError(KilledError):
     """The process was lost with the server that forked it, or could not be forked. No model is at
-    fault."""
+    fault where it is `blameless`."""
+
+    def __init__(self, why: str, blameless: bool = True) -> None:
+        super().__init__(why)
+        self.blameless = blameless
 
 
 # Calls a function `module:name` in a fresh process with arguments and a `timeout`, as `call` does.
@@ -272,8 +278,17 @@ def explain_end(exit_code: int | None, server: int | None) -> ProcessError:
         server: what forked it; None where no server did.
     """
     if exit_code == _SERVER_GONE and server is not None and forking.has_ended(server):
-        return LostError(f"was lost with what forked it{limits.describe(forking.OUT_OF_MEMORY)}")
+        return lost_with("what forked it")
     return explain_told_end(death(exit_code))
+
+
+def lost_with(server: str) -> LostError:
+    """The error of a process whose server something killed: the system for want of memory, or else
+    most likely what the process runs."""
+    if limits.may_lack_memory():
+        return LostError(f"was lost with {server}{limits.describe(forking.OUT_OF_MEMORY)}")
+    return LostError(f"was lost with {server}, which was killed while no memory ran out (by the "
+                     f"model?)", blameless=False)  # fmt: skip
 
 
 def explain_told_end(line: str) -> ProcessError:

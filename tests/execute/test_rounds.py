@@ -17,6 +17,7 @@ from cmx_bench.cell import Cell, Model, Setting
 from cmx_bench.errors import RecordsError
 from cmx_bench.execute import rounds
 from cmx_bench.measures import MEASURES, compiled
+from cmx_bench.worker import limits
 from cmx_bench.worker.job import Job, Round
 
 SETTING = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 28)
@@ -137,11 +138,15 @@ def build(times):
 """
 
 
-@pytest.mark.parametrize("parent", ["", "parent()."])
+@pytest.mark.parametrize(
+    ("parent", "is_short"), [("", True), ("parent().", True), ("parent().", False)]
+)
 def test_an_interpreter_that_dies_is_begun_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str, is_short: bool
 ) -> None:
-    """Whether what forks is killed, or what had that begun."""
+    """Whether what forks is killed, or what had that begun. A model that goes on doing it, and not
+    a lack of memory, fails for it."""
+    monkeypatch.setattr(limits, "may_lack_memory", lambda: is_short)
     deaths = tmp_path / "deaths"
     deaths.touch()
     code = DEADLY.replace("DEATHS", repr(str(deaths))).replace("PARENT", parent)
@@ -157,7 +162,7 @@ def test_an_interpreter_that_dies_is_begun_anew(
     assert (first.reason, first.lost) == ("", False)
     for lost, last in [others] if parent else []:
         assert "was lost with its interpreter" in lost.reason
-        assert lost.lost
+        assert lost.lost is is_short
         assert (last.reason, deaths.read_text()) == ("", "xxx")
 
 

@@ -49,3 +49,15 @@ def test_too_little_memory_is_refused(limit: Callable[..., None], which: str) ->
     limit(**{which: 10**9 - 1})
     with pytest.raises(MemoryError, match="too little memory .ulimit -[vd] 976562.; allow 1 GB"):
         limits.refuse_narrow()
+
+
+def test_whether_memory_ran_out_is_told_by_what_the_system_counts(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit()
+    monkeypatch.setattr(limits, "_BEFORE", "oom_kill 3")
+    for now, expected in [("oom_kill 3", False), ("oom_kill 4", True), (None, True)]:
+        monkeypatch.setattr(limits, "_oom_kills", lambda now=now: now)
+        assert limits.may_lack_memory() is expected
+    monkeypatch.setattr(limits, "_BEFORE", None)  # of macOS
+    assert limits.may_lack_memory()

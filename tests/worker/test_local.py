@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from cmx_bench.errors import CmxError, PlanError
-from cmx_bench.worker import local
+from cmx_bench.worker import limits, local
 from cmx_bench.worker.targets import Target
 
 
@@ -208,7 +208,7 @@ def test_a_program_that_a_process_started_ends_with_it(
 
 def test_what_a_process_prints_fits_any_encoding() -> None:
     script = """if __name__ == "__main__":
-        from cmx_bench.worker import local
+        from cmx_bench.worker import limits, local
         local.call("builtins:print", "10 µs")
     """
     ended = subprocess.run(
@@ -243,9 +243,16 @@ def test_what_was_lost_with_its_server_is_tried_again(deaths: str) -> None:
     assert local.call("deadly:live", deaths, 1) == "x"
 
 
-def test_what_was_lost_twice_says_so(deaths: str) -> None:
-    with pytest.raises(local.LostError, match="was lost with what forked it"):
+@pytest.mark.parametrize("is_short", [True, False])
+def test_what_was_lost_twice_says_so(
+    deaths: str, is_short: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no memory ran out nothing but the process itself is known to be at fault."""
+    monkeypatch.setattr(limits, "may_lack_memory", lambda: is_short)
+    with pytest.raises(local.LostError, match="was lost with what forked it") as lost:
         local.call("deadly:live", deaths, 9)
+    assert lost.value.blameless is is_short
+    assert ("no memory ran out (by the model?)" in str(lost.value)) is not is_short
     assert Path(deaths).read_text() == "xx"
     assert local.call("os:getpid")  # another server is begun
 
