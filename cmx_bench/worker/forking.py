@@ -6,6 +6,8 @@ starts in a tenth of a second instead of six.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -98,7 +100,11 @@ def _loading_into(words: Path) -> Iterator[None]:
 @contextmanager
 def loading() -> Iterator[None]:
     """While a server loads, it ignores Ctrl-C and ends with the process that began it; what it
-    forks once it has loaded prints where its command does."""
+    forks once it has loaded prints where its command does.
+
+    What it has loaded is never searched for garbage, and not taken apart at its end: each would
+    take the better part of a second.
+    """
     began = os.environ.pop(_STARTED_BY, None)
     if began is None:  # it is no server
         yield
@@ -107,9 +113,11 @@ def loading() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     orphans.end_with(int(began))
     orphans.adopt()
+    atexit.register(os._exit, 0)  # the last of the handlers, for it is the first
     # The server says so of each process that it adopted, once that has ended.
     warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
     yield
+    gc.freeze()
     os.dup2(0, 2)
     sys.excepthook = partial(_hush, os.getpid())
 

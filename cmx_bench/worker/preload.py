@@ -5,8 +5,6 @@ No model is built and no GPU touched here, so that every fork begins as fresh as
 
 from __future__ import annotations
 
-import atexit
-import gc
 import importlib
 import warnings
 
@@ -15,7 +13,7 @@ from cmx_bench.results import collector
 from cmx_bench.worker import forking, local
 from cmx_bench.worker.targets import Target
 
-with forking.loading(), warnings.catch_warnings(), collector.pausing():
+with collector.pausing(), forking.loading(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     try:
         importlib.import_module("torchvision")
@@ -29,5 +27,3 @@ with forking.loading(), warnings.catch_warnings(), collector.pausing():
         for name, info in MEASURES.items():
             if not info.together:  # those are no function of one model
                 function(name)
-gc.freeze()  # what is loaded stays: to search it for garbage takes half a second
-atexit.register(gc.unfreeze)  # or packages of C++ complain that it is still there
