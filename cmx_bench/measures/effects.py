@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cmx_bench.measures import spans
 from cmx_bench.measures.aten import ELEMENTWISE, LINEAR, REARRANGE, Kind
-from cmx_bench.measures.known import Grown, Known, Origin, Product, anywhere, join
+from cmx_bench.measures.known import Grown, Known, Origin, Product, Term, anywhere, join
 from cmx_bench.measures.spans import NOWHERE, Spans
 from cmx_bench.models.tensors import storage_of
 
@@ -72,9 +72,9 @@ def check(kind: Kind, operands: Sequence[Known], dims: Iterable[int] | None) -> 
     if kind in _ADDITIONS:
         is_dot = any(
             factors == others and part != other
-            for left, right in combinations(operands, 2)
-            for factors, part in left.product.terms
-            for others, other in right.product.terms
+            for left, right in combinations(map(_terms, operands), 2)
+            for factors, part in left
+            for others, other in right
         )
     elif kind in _SUMS and not grown:
         for each in operands:
@@ -208,7 +208,7 @@ def _adds_terms(kind: Kind, operands: Sequence[Known]) -> bool:
 
 def _carried(kind: Kind, operand: Known, out: Tensor) -> Product:
     """What an operand holds, in the result."""
-    grown, sums, means, terms = operand.product
+    grown, sums, means, _ = operand.product
     if kind is Kind.FOREIGN and grown < Grown.COUNTED:
         return anywhere(out)
     sums = _moved(kind, sums, operand, out)
@@ -216,8 +216,15 @@ def _carried(kind: Kind, operand: Known, out: Tensor) -> Product:
         Grown.NO if kind in (*_SUMS, Kind.FOREIGN) else grown,
         spans.everywhere(out) if sums and kind is Kind.JOIN else sums,
         _moved(kind, means, operand, out),
-        terms,
+        _terms(operand),
     )
+
+
+def _terms(operand: Known) -> frozenset[Term]:
+    """Those of an operand, which may be a part of a product: one of ``(q * k).unbind(-1)``."""
+    _, sums, _, terms = operand.product
+    place = spans.place(operand.tensor, sums)
+    return frozenset((factors, (part, place)) for factors, part in terms) if place else terms
 
 
 def _moved(kind: Kind, known: Spans, operand: Known, out: Tensor) -> Spans:

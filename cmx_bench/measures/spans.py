@@ -77,6 +77,15 @@ def part(tensor: Tensor) -> tuple[int, int]:
     return storage_of(tensor), int(tensor.storage_offset())
 
 
+def place(tensor: Tensor, known: Spans) -> frozenset[tuple[int, int]]:
+    """Which element of its storage a tensor has along dimensions there, where it has but one and
+    that is not the first."""
+    begin, own = int(tensor.storage_offset()), everywhere(tensor)
+    single = [dim for dim in known if not meet(frozenset([dim]), own)]
+    places = [(stride, begin % reach // stride) for stride, reach in single]
+    return frozenset((stride, place) for stride, place in places if place)
+
+
 def is_same(left: Tensor, right: Tensor) -> bool:
     """Whether two tensors are the same elements in the same order."""
     return part(left) == part(right) and left.stride() == right.stride()

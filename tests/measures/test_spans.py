@@ -39,3 +39,13 @@ def test_an_expanded_or_unfolded_tensor_is_made_of_fewer_elements() -> None:
     assert spans.distinct(tensor) == spans.distinct(tensor[None].expand(5, 3, 8)) == 24
     assert spans.distinct(tensor.unfold(1, 3, 1)) == 24
     assert spans.distinct(tensor[0, ::2]) == 4
+
+
+def test_a_part_has_one_element_along_a_dimension_of_the_whole() -> None:
+    tensor = torch.empty(4, 6)
+    known = spans.everywhere(tensor)
+    assert spans.place(tensor[:, 2], known) == {(1, 2)}
+    assert spans.place(tensor[3], known) == {(6, 3)}
+    assert spans.place(tensor[3], spans.of(tensor, [1])) == frozenset()
+    # The first one, and every other.
+    assert spans.place(tensor[:, 0], known) == spans.place(tensor[:, 1::2], known) == frozenset()
