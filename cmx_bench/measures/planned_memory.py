@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, CountError, SkipError, first_line
@@ -93,8 +94,11 @@ def planned_peak(
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     with fake, torch.no_grad(), unseen.watching(model) as hidden:
         image = torch.empty(input_shape, dtype=dtype, device="cpu", memory_format=layout)
-        weights, plain = _faked(model)
-        live = _LiveBytes([*weights.values(), *plain, image])
+        live = _LiveBytes()
+        live.hold([image])
+        named = chain(model.named_parameters(), model.named_buffers())
+        weights = {name: live.place(tensor) for name, tensor in named}
+        change_plain(model, live.place)
         try:
             with _FusedAttention(), live, torch.autocast("cpu", autocast, bool(autocast)):
                 output = functional_call(model, weights, (image,))
@@ -106,41 +110,41 @@ def planned_peak(
     return live.peak
 
 
-def _faked(model: nn.Module) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Tensors without data for the weights of a model, by their names, and for its plain tensors,
-    which they replace."""
-    named = chain(model.named_parameters(), model.named_buffers())
-    weights = {name: torch.empty_like(tensor, device="cpu") for name, tensor in named}
-    plain: list[Tensor] = []
-
-    def fake(tensor: Tensor) -> Tensor:
-        plain.append(torch.empty_like(tensor, device="cpu"))
-        return plain[-1]
-
-    change_plain(model, once(fake))
-    return weights, plain
-
-
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storages alive; ``peak`` is the most there ever were, in bytes."""
 
     supports_higher_order_operators = True
 
-    def __init__(self, resident: Iterable[Tensor]) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._alive: set[int] = set()
-        self._hold(resident)
+        self.place = once(self._place)
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        """A tensor without data in place of one on the meta device, which stays alive."""
+        placed = torch.empty_like(tensor, device="cpu")
+        self.hold([placed])
+        return placed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
+        # On the meta device is what code keeps of having built the model, as `lru_cache` does, and
+        # weights that the model does not show.
+        args, named = tree_map_only(
+            Tensor,
+            lambda tensor: (
+                self.place(tensor) if tensor.is_meta and not tensor.requires_grad else tensor
+            ),
+            (args, kwargs or {}),
+        )
+        output = func(*args, **named)
         if func is torch.ops.aten.convolution.default:
             output = _laid_out(output, args[0], args[1])
-        self._hold(leaves(output))
+        self.hold(leaves(output))
         return output
 
-    def _hold(self, tensors: Iterable[Tensor]) -> None:
+    def hold(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
             storage = tensor.untyped_storage()
             address = storage._cdata  # of the storage itself: every view of it has the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 import timm
@@ -120,6 +121,22 @@ def test_plain_tensors_count_and_share() -> None:
 
     # Two of three numbers, the image, and the sides of the last operator.
     assert planned_peak(Plain, (1, 3, 8, 8), FLOAT) == 4 * (3 + 3 + 3 * 192)
+
+
+def test_what_code_keeps_of_building_counts_too() -> None:
+    @lru_cache
+    def places(count: int) -> Tensor:
+        return torch.arange(count, dtype=FLOAT)
+
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            places(8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + places(8)
+
+    assert planned_peak(Positions, (1, 3, 8, 8), FLOAT) == 4 * (8 + 2 * 192)
 
 
 def test_work_that_is_still_to_be_done_is_refused() -> None:
