@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from cmx_bench.errors import CountError
 from cmx_bench.measures import given
 from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
+from cmx_bench.measures.dispatched import Source, total
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.tensors import leaves, storage_of
 
@@ -111,9 +112,11 @@ def macs_by_kind(
         counts: Counter[str] = Counter()
 
         def take(call: Call) -> Any:
-            before = ran.macs
+            before = len(ran.costs)
             output = call.run()
-            if macs := ran.macs - before:
+            costs = [cost for cost in ran.costs[before:] if cost.source is not Source.WORD]
+            macs, _ = total(costs)
+            if macs:
                 if call.kind is None:
                     raise CountError(
                         f"{call.name} has {macs} MACs, and its kind of work is unknown: write them "
@@ -124,6 +127,6 @@ def macs_by_kind(
 
         with running(model, (image,), words) as ran, Calls(model, take):
             model(image)
-        return counts + Counter({OTHER: ran.given.total()})
+        return counts + Counter({OTHER: total(ran.of(Source.WORD))[0]})
 
     return on_shapes(on_meta(build), count)

@@ -5,29 +5,38 @@ product or an attention product (QKᵀ and AV), for one image, however it is spe
 zero-padding count. Bias, norms, activation functions, softmax, elementwise operators, pooling and
 resampling count as zero.
 
-Both counters run on the meta device: they need shapes, not weights, and do no arithmetic.
+How that is done, on the meta device, where tensors have shapes and nothing is computed:
+
+1. The model runs once, and `dispatched` sees each operator that torch runs. One has a rule, or the
+   user's word (`given`), or is known to be free (`free`), or torch writes it with others, which are
+   seen instead. Any other is refused by name, so that nothing is left out.
+2. `products` follows what free operators multiply elementwise and add up: such MACs count too, or
+   are refused. `aten` says what each operator does to a product, `known` what is known of a tensor,
+   `effects` what follows for a result, and `spans` where its dimensions lie.
+3. The model is traced, and fvcore adds up the trace by rules of our own (`traced`): the same sum.
+   What both need for a model to run so is in `tracing`.
+
+MACs that no output depends on are refused as well: a compiler may leave them out.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from torch.compiler import set_stance
 from torch.jit import ScriptModule
-from torch.overrides import TorchFunctionMode
 
 from cmx_bench.errors import CountError, in_a_line, nearest
 from cmx_bench.measures import dispatched, free, given, traced
-from cmx_bench.measures.dispatched import Dispatched
+from cmx_bench.measures.dispatched import Cost, Dispatched, Source, by_operator, total
 from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.traced import IN_PARTS, RULES, Trace
+from cmx_bench.measures.traced import EINSUM, RULES, Trace
 from cmx_bench.measures.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
@@ -82,16 +91,12 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
     """The counts of one forward pass of a model on the meta device; it is left in evaluation mode
     and frozen.
 
-    The first count walks a trace with fvcore and a rule for each operator, the second adds up what
-    torch's dispatcher runs. Products that are spelt elementwise, and what has the user's word, are
-    left out of the comparison, and added.
-
     Args:
         words: the user's, by operators.
 
     Raises:
         CountError: the model does not take such inputs, an operator is neither counted nor known to
-            be free, or the two counts differ. The text names the operator and its module.
+            be free, no output depends on some MACs, or the two counts differ.
     """
     return on_shapes(model, lambda model: _count(model, inputs, words))
 
@@ -136,7 +141,7 @@ def objection(name: str) -> str:
         known = any(operator.startswith(f"{namespace}::") for operator in operators)
         return f"torch has no operator {name}{nearest(name, operators)}" if known else ""
     overloads = list(free.overloads(name))
-    if name in RULES or name in IN_PARTS or any(map(dispatched.rule_of, overloads)):
+    if name in {EINSUM, *RULES, *dispatched.operators()}:
         return f"{name} is counted by a rule of its own; leave it out"
     if name in traced.composite():
         return f"{name} is made of other operators, which are counted one by one; name those"
@@ -163,22 +168,20 @@ class _ForwardError(CountError):
 
 def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word]) -> Counts:
     with running(model, inputs, words) as ran:
-        outputs = model(*inputs)
-    trace = _trace(_Outputs(model), inputs, words)
-    unknown = {kind for kinds in trace.unknown.values() for kind in kinds} & traced.composite()
-    if not _equal(trace, ran) and unknown:
-        with suppress(Exception):  # one that cannot be called by itself stays as it is
-            trace = _trace(_Outputs(model), inputs, words, unknown)
-    if not _equal(trace, ran):
-        raise CountError(_difference(model, inputs, words, trace, ran))
-    if unused := ran.products.unused(tensors_in(outputs)):
-        raise CountError(_waste(f"{type(model).__name__} ({_list(unused)})", unused.total()))
-    macs = trace.macs + ran.spelt.total() + ran.given.total()
-    return Counts(macs, trace.activations + ran.more_activations, ran.given)
-
-
-def _equal(trace: Trace, ran: Dispatched) -> bool:
-    return (trace.macs, trace.activations) == (ran.operators.total(), ran.activations)
+        outputs = list(tensors_in(model(*inputs)))
+    if not outputs:
+        raise CountError("the model returns no tensor")
+    if unused := ran.unused(outputs):
+        raise CountError(_waste(unused))
+    ours = ran.of(Source.RULE)
+    for by_parts in (False, True):
+        trace = _trace(model, inputs, words, by_parts)
+        if (sum(trace.operators.values()), trace.activations) == total(ours):
+            return Counts(*total(ran.costs), by_operator(ran.of(Source.WORD)))
+    raise CountError(
+        f"two counts differ: {_list(by_operator(ours)) or 'nothing'} ran, and its trace has "
+        f"{_list(trace.operators) or 'nothing'}"
+    )
 
 
 @contextmanager
@@ -207,10 +210,7 @@ def running(
 
 
 def _trace(
-    model: _Outputs,
-    inputs: tuple[Tensor, ...],
-    words: Mapping[str, Word],
-    by_parts: Iterable[str] = (),
+    model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word], by_parts: bool
 ) -> Trace:
     try:
         return traced.count(model, inputs, words, by_parts)
@@ -232,81 +232,16 @@ def _remedy(error: BaseException) -> str:
     return "; wrap a model that takes anything else than such a batch"
 
 
-class _Outputs(nn.Module):
-    """A model whose output is a plain tuple of tensors, as a trace wants it.
-
-    Args:
-        everything: all that its functions give is output too, so that nothing is dead code.
-    """
-
-    def __init__(self, model: nn.Module, everything: bool = False) -> None:
-        super().__init__()
-        self.model = model
-        self._everything = everything
-        self.eval()
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        with _Results() if self._everything else nullcontext([]) as results:
-            # A buffer that no checkpoint holds is no output of a trace as it is.
-            outputs = [*(output.clone() for output in tensors_in(self.model(*inputs))), *results]
-        if not outputs:
-            raise CountError("the model returns no tensor")
-        return tuple(outputs)
-
-
-class _Results(TorchFunctionMode):
-    def __enter__(self) -> list[Tensor]:
-        super().__enter__()  # type: ignore[no-untyped-call]
-        self._results: list[Tensor] = []
-        return self._results
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self._results += tensors_in(result)
-        return result
-
-
-def _difference(
-    model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Word], trace: Trace,
-    ran: Dispatched,
-) -> str:  # fmt: skip
-    """Why two counts differ: the modules where they do, and what is not counted there."""
-    root = type(model).__name__
-    places = {name: name.replace("model", root, 1) for name in trace.modules if name}
-    # What a list of modules holds is called, and the list is not.
-    called = [name for name in places if name == "model" or places[name] in ran.modules]
-    ours = _own({name: ran.modules.get(places[name], Counter()) for name in called})
-    theirs = _own({name: Counter({"": trace.modules[name]}) for name in called})
-    names = [name for name in called if ours[name].total() != theirs[name].total()] or ["model"]
-    if _equal(_trace(_Outputs(model, everything=True), inputs, words), ran):
-        modules = [f"{places[name]} ({_list(ours[name])})" for name in names]
-        rest = f" and {len(modules) - _MOST} more modules" if len(modules) > _MOST else ""
-        return _waste(", ".join(modules[:_MOST]) + rest, ran.operators.total() - trace.macs)
-    [name, *_] = names
-    unknown = ", ".join(trace.unknown[name])
+def _waste(unused: Sequence[Cost]) -> str:
+    modules: dict[str, list[Cost]] = {}
+    for cost in unused:
+        modules.setdefault(cost.module, []).append(cost)
+    places = [f"{name} ({_list(by_operator(costs))})" for name, costs in modules.items()]
+    rest = f" and {len(places) - _MOST} more modules" if len(places) > _MOST else ""
     return (
-        f"two counts differ in {places[name]}: {ours[name].total()} MACs ran "
-        f"({_list(ours[name]) or 'none'}), and its trace has {theirs[name].total()}"
-        + (f"; no rule counts what has a cost of {unknown}" if unknown else "")
+        f"no output of the model depends on what is computed in {', '.join(places[:_MOST])}{rest}, "
+        f"{total(unused)[0]} MACs in all: return it, or delete that code"
     )
-
-
-def _waste(places: str, macs: int) -> str:
-    return (
-        f"no output of the model depends on what is computed in {places}, {macs} MACs in all: "
-        f"return it, or delete that code"
-    )
-
-
-def _own(modules: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-    """What modules have beside those inside them, the innermost first."""
-    own: dict[str, Counter[str]] = {}
-    for name in sorted(modules, key=lambda name: -name.count(".")):
-        own[name] = Counter(modules[name])
-        for other, counts in own.items():
-            if other.startswith(f"{name}."):
-                own[name].subtract(counts)
-    return own
 
 
 def _list(macs: Mapping[str, int]) -> str:

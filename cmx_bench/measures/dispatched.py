@@ -7,10 +7,13 @@ So nothing is left out, whatever the trace knows (see `traced`).
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 from math import prod
 from typing import Any, TypeAlias
 
@@ -28,7 +31,7 @@ from cmx_bench.measures.free import is_free, reads
 from cmx_bench.measures.given import NONE, Word, bind
 from cmx_bench.measures.products import Products
 from cmx_bench.measures.tracing import StayOnMeta, whole
-from cmx_bench.models.tensors import leaves
+from cmx_bench.models.tensors import leaves, storage_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
 
@@ -69,29 +72,71 @@ _MACS: Mapping[str, _Rule] = {
 }
 
 
-@dataclass(slots=True)
+class Source(Enum):
+    """By what a call of an operator has MACs."""
+
+    RULE = auto()  # its own cost
+    SPELT = auto()  # it adds up a product that is spelt elementwise
+    WORD = auto()  # the user's
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call costs: MACs, and the elements of its output. The module in which it was called
+    has the name that ``ModuleTracker`` gives it."""
+
+    operator: str
+    source: Source
+    module: str
+    macs: int
+    activations: int
+
+
 class Dispatched:
-    """What torch ran. Modules have the names that ``ModuleTracker`` gives them.
+    """What torch ran: the cost of each call that has one, and on which of them tensors depend."""
 
-    ``operators`` and ``activations`` are of what has a rule, as a trace has them; ``modules`` their
-    MACs by module, those inside it included, and by operator. ``spelt``: MACs by operator of
-    products that are spelt elementwise; ``given``: those that are the user's word; and
-    ``more_activations`` the output elements of what has any of these. ``products`` knows on which
-    of the former a tensor depends.
-    """
+    def __init__(self) -> None:
+        self.costs: list[Cost] = []
+        # By storage: which costs, a bit for each, with a tensor that keeps the place taken.
+        self._needs: dict[int, tuple[Tensor, int]] = {}
 
-    operators: Counter[str] = field(default_factory=Counter)
-    activations: int = 0
-    modules: dict[str, Counter[str]] = field(default_factory=dict)
-    spelt: Counter[str] = field(default_factory=Counter)
-    given: Counter[str] = field(default_factory=Counter)
-    more_activations: int = 0
-    products: Products = field(default_factory=Products)
+    def of(self, source: Source) -> list[Cost]:
+        """The costs that have this source."""
+        return [cost for cost in self.costs if cost.source is source]
 
-    @property
-    def macs(self) -> int:
-        """Those that are nobody's word."""
-        return self.operators.total() + self.spelt.total()
+    def unused(self, outputs: Iterable[Tensor]) -> list[Cost]:
+        """The costs that no output depends on."""
+        used = self._needed(outputs)
+        return [
+            cost for place, cost in enumerate(self.costs) if cost.macs and not used >> place & 1
+        ]
+
+    def add(self, cost: Cost, operands: Iterable[Tensor], results: Iterable[Tensor]) -> None:
+        """Notes the cost of a call, and that its results depend on it and on the operands."""
+        needed = self._needed(operands)
+        if cost.macs or cost.source is Source.WORD:
+            needed |= 1 << len(self.costs)
+            self.costs.append(cost)
+        for result in results:
+            self._needs[storage_of(result)] = result, needed
+
+    def _needed(self, tensors: Iterable[Tensor]) -> int:
+        needs = [self._needs.get(storage_of(tensor)) for tensor in tensors]
+        return functools.reduce(operator.or_, (need[1] for need in needs if need), 0)
+
+
+def total(costs: Iterable[Cost]) -> tuple[int, int]:
+    """MACs, and output elements."""
+    pairs = [(cost.macs, cost.activations) for cost in costs]
+    return sum(macs for macs, _ in pairs), sum(elements for _, elements in pairs)
+
+
+def by_operator(costs: Iterable[Cost]) -> Counter[str]:
+    """The MACs of each operator."""
+    counts: Counter[str] = Counter()
+    for cost in costs:
+        counts[cost.operator] += cost.macs
+    return counts
 
 
 @contextmanager
@@ -123,23 +168,18 @@ class _Dispatch(TorchDispatchMode):
         self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word], products: Products
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.counted = Dispatched(products=products)
+        self.counted = Dispatched()
         self._modules = modules
         self._called = called
         self._words = words
+        self._products = products
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if isinstance(func, torch._ops.HigherOrderOperator):
             raise self._refused(func)
-        if word := self._words.get(func._schema.name):
-            output = func(*args, **named)
-            tensors, macs = leaves(output), word.macs(func, args, named, output)
-            self._add_apart(self.counted.given, word.operator, macs, tensors)
-            self.counted.products.pass_on(func, args, named, tensors, layer=macs > 0)
-            return output
-        rule = rule_of(func)
-        if rule is None:
+        word, rule = self._words.get(func._schema.name), rule_of(func)
+        if not word and not rule:
             output = take_apart(self, func, args, named)
             if output is not NotImplemented:
                 return output
@@ -147,16 +187,30 @@ class _Dispatch(TorchDispatchMode):
             if not is_free(func):
                 return self._in_parts(func, args, named)
         output = func(*args, **named)
-        tensors = leaves(output)
+        results = leaves(output)
+        if word:
+            source, macs = Source.WORD, word.macs(func, args, named, output)
+        elif rule:
+            source, macs = Source.RULE, rule(args, named, output)
+        else:
+            source, macs = Source.SPELT, self._spelt(func, args, named, results)
+        if source is not Source.SPELT:
+            self._products.pass_on(func, args, named, results, layer=bool(rule or macs))
+        elements = sum(result.numel() for result in results[:1]) if macs else 0
+        cost = Cost(func._schema.name, source, self._module(), macs, elements)
+        operands = leaves((args, named))
+        self.counted.add(cost, operands, results or operands)  # without results it writes into them
+        return output
+
+    def _spelt(self, func: Any, args: Any, named: Any, results: Sequence[Tensor]) -> int:
         try:
-            spelt = self.counted.products.follow(func, args, named, tensors, rule is not None)
+            return self._products.follow(func, args, named, results)
         except SpeltError as error:
             raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
-        if rule is None:
-            self._add_apart(self.counted.spelt, func._schema.name, spelt, tensors)
-        elif macs := rule(args, named, output):
-            self._add(func, macs, tensors[0].numel())
-        return output
+
+    def _module(self) -> str:
+        """The innermost that runs."""
+        return max(self._modules.parents - {"Global"}, key=len, default="the model")
 
     def _in_parts(self, func: Any, args: Any, named: Any) -> Any:
         """What torch itself writes with other operators is counted by these."""
@@ -177,20 +231,6 @@ class _Dispatch(TorchDispatchMode):
                 f"it if that tensor is_meta"
             )
 
-    def _add(self, func: Any, macs: int, elements: int) -> None:
-        name = func._schema.name
-        self.counted.operators[name] += macs
-        self.counted.activations += elements
-        for module in self._modules.parents - {"Global"}:
-            self.counted.modules.setdefault(module, Counter())[name] += macs
-
-    def _add_apart(
-        self, counts: Counter[str], name: str, macs: int, outputs: Sequence[Tensor]
-    ) -> None:
-        counts[name] += macs
-        if macs:
-            self.counted.more_activations += sum(tensor.numel() for tensor in outputs[:1])
-
     def _refused(self, func: Any, what: str = "") -> CountError:
         refused = f"no rule counts {self._caller(func)}{what}"
         if isinstance(func, torch._ops.HigherOrderOperator):
@@ -205,8 +245,7 @@ class _Dispatch(TorchDispatchMode):
         """The operator, what it was called as, and the module that calls it."""
         name = str(func) if isinstance(func, torch._ops.HigherOrderOperator) else func._schema.name
         called = f", called as {self._called.name}," if self._called.name else ""
-        modules = self._modules.parents - {"Global"}
-        return f"{name}{called} in {max(modules, key=len, default='the model')}"
+        return f"{name}{called} in {self._module()}"
 
 
 class _Called(TorchFunctionMode):
@@ -220,6 +259,12 @@ class _Called(TorchFunctionMode):
 
 
 # --- costs ----------------------------------------------------------------------------------------
+
+
+def operators() -> frozenset[str]:
+    """Those that have a rule."""
+    packets = [each for each in flop_registry if isinstance(each, torch._ops.OpOverloadPacket)]
+    return frozenset([*_MACS, *(packet._qualified_op_name for packet in packets)])
 
 
 def rule_of(func: Any) -> Callable[[Any, Any, Any], int] | None:

@@ -117,7 +117,6 @@ def result(kind: Kind, operands: Sequence[Known], out: Tensor) -> Known:
         inverse=is_inverse if kind in LINEAR else kind is Kind.INVERT and not is_inverse,
         product=_product(kind, operands, out),
         exponential=_exponential(kind, operands, out),
-        sums=frozenset[int]().union(*(each.sums for each in operands)),
     )
 
 

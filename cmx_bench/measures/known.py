@@ -84,7 +84,6 @@ class Known(NamedTuple):
     ``whole``: its storage, or that from which an operator like `roll` moved its elements.
     ``channels``: where features and gates have theirs. ``inverse``: it is a reciprocal.
     ``exponential``: what is known of its exponential, where it is a logarithm, or a sum of such.
-    ``sums``: the numbers of the counted sums that it depends on.
     """
 
     tensor: Tensor
@@ -95,7 +94,6 @@ class Known(NamedTuple):
     inverse: bool = False
     product: Product = Product()
     exponential: Known | None = None
-    sums: frozenset[int] = frozenset()
 
     @property
     def several(self) -> bool:

@@ -7,7 +7,6 @@ where they are reduced otherwise. Others are refused where adding them up spells
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,60 +24,44 @@ class Products:
     """What is known of tensors, by storage: views know it, and so does what is written into."""
 
     def __init__(self, images: Iterable[Tensor] = ()) -> None:
-        self._sums: list[tuple[str, int]] = []  # of products that grew: operators, and their MACs
         self._known: dict[int, Known] = {}  # with a tensor, which keeps its place taken
         for image in images:
             channels = spans.of(image, range(image.dim())[1:2])
             self._known[storage_of(image)] = known.features(image, channels)
 
-    def follow(
-        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
-    ) -> int:
+    def follow(self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor]) -> int:
         """The MACs that an operator adds up of a product that grew.
-
-        Args:
-            layer: the operator has MACs itself.
 
         Raises:
             SpeltError: `effects.check` or `effects.macs` does.
         """
-        if layer or not outputs or is_view(func):
-            self.pass_on(func, args, named, outputs, layer)
-            return 0
         kind, operands = self._read(func, args, named)
+        if not outputs or is_view(func):
+            return 0
         constant = all(each.origin is Origin.CONSTANT for each in operands)
         if constant and not any(map(spans.is_number, outputs)):
             operands = []  # places and other indices are as good as new: none is a product
         kind, operands = effects.simplify(kind, operands, outputs[0])
         effects.check(kind, operands, aten.added_up(plain(func), args))
-        macs = effects.macs(kind, operands)
         for output in outputs:
-            result = effects.result(kind, operands, output)
-            number = {len(self._sums)} if macs else ()
-            self._learn(result._replace(sums=result.sums.union(number)))
-        self._sums += [(func._schema.name, macs)] if macs else []
-        return macs
+            self._learn(effects.result(kind, operands, output))
+        return effects.macs(kind, operands)
 
     def pass_on(
         self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
     ) -> None:
         """Follows all but products that grow, where a rule or the user says what an operator
-        costs."""
+        costs.
+
+        Args:
+            layer: it has MACs.
+        """
         kind, operands = self._read(func, args, named)
         for output in [] if is_view(func) else outputs:
             result = effects.result(*effects.simplify(kind, operands, output), output)
             if layer:
-                channels = _channels(plain(func), operands, output)
-                result = known.features(output, channels)._replace(sums=result.sums)
+                result = known.features(output, _channels(plain(func), operands, output))
             self._learn(_without_grown(result))
-
-    def unused(self, outputs: Iterable[Tensor]) -> Counter[str]:
-        """The MACs of such products, by operator, that none of these depends on."""
-        used = frozenset[int]().union(*(self._of(output).sums for output in outputs))
-        unused: Counter[str] = Counter()
-        for place, (name, macs) in enumerate(self._sums):
-            unused[name] += 0 if place in used else macs
-        return +unused
 
     def _read(self, func: Any, args: Any, named: Any) -> tuple[Kind, Sequence[Known]]:
         """The kind of a call, and its operands."""
@@ -110,7 +93,6 @@ class Products:
                 made_of=max(before.made_of, result.made_of),
                 channels=before.channels | result.channels,
                 product=product,
-                sums=before.sums | result.sums,
             )
         self._known[place] = result
 

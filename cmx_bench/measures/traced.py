@@ -2,18 +2,18 @@
 
 An operator without a rule counts nothing here. That hides no work: the second count (see
 `dispatched`) knows each operator that such a one is made of, and the two must agree. Where they do
-not, such a one can be counted by its parts. Products that are spelt elementwise are left to the
-second count alone.
+not, those without a rule can be counted by their parts. Products that are spelt elementwise are
+left to the second count alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from fvcore.nn.jit_analysis import JitModelAnalysis
@@ -21,64 +21,57 @@ from torch import Tensor, nn
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures import dispatched, free
+from cmx_bench.measures.dispatched import Source
 from cmx_bench.measures.given import NONE, Word
 from cmx_bench.measures.tracing import RecordConvolutions, StayOnMeta
+from cmx_bench.models.tensors import tensors_in
 
 _ACTIVATIONS = "activations"  # no operator's name: those have a namespace
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What the trace counts. Modules have the names that `named_modules` gives them.
-
-    ``modules``: MACs by module, those inside it included. ``unknown``: by module, the operators
-    that are made of others and have no rule.
-    """
+class Trace(NamedTuple):
+    """The MACs of a trace by operator, and the output elements of all operators that have any."""
 
     operators: Mapping[str, int]
     activations: int
-    modules: Mapping[str, int]
-    unknown: Mapping[str, Sequence[str]]
-
-    @property
-    def macs(self) -> int:
-        return sum(self.operators.values())
 
 
 def count(
     model: nn.Module,
     inputs: tuple[Tensor, ...],
     words: Mapping[str, Word] = NONE,
-    by_parts: Iterable[str] = (),
+    by_parts: bool = False,
 ) -> Trace:
     """The operators that the model's output, made of tensors, depends on.
 
     Args:
         words: the user's, on what operators without a rule may be made of.
-        by_parts: such as these to count by those that torch makes them of.
+        by_parts: count those without a rule by what torch makes them of.
     """
-    analysis = JitModelAnalysis(model, inputs).tracer_warnings("none")
+    analysis = JitModelAnalysis(_Outputs(model), inputs).tracer_warnings("none")
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    others = _without_rule() if by_parts else {EINSUM}
     analysis.set_op_handle(
         **{kind: _costing(kind, rule) for kind, rule in RULES.items()},
-        **{kind: _in_parts(kind, words) for kind in {*IN_PARTS, *by_parts}},
+        **{kind: _in_parts(kind, words) for kind in others},
     )
     with RecordConvolutions(), StayOnMeta():  # type: ignore[no-untyped-call]
         operators = Counter(analysis.by_operator())
     activations = operators.pop(_ACTIVATIONS, 0)
-    by_module = {
-        name: sum(counts.values()) - counts[_ACTIVATIONS]
-        for name, counts in analysis.by_module_and_operator().items()
-    }
-    unknown = {
-        name: [
-            kind
-            for kind in sorted(analysis.unsupported_ops(name))
-            if _may_cost(kind) or not kind.startswith("aten::")  # Python's and script's
-        ]
-        for name in by_module
-    }
-    return Trace(dict(+operators), activations, by_module, unknown)
+    return Trace(+operators, activations)
+
+
+class _Outputs(nn.Module):
+    """A model whose output is a plain tuple of tensors, as a trace wants it. Its modules are not
+    shown: fvcore takes those with a slash in their names for others."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._models = [model]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        [model] = self._models
+        return tuple(output.clone() for output in tensors_in(model(*inputs)))
 
 
 @cache
@@ -88,9 +81,11 @@ def composite() -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in registered)
 
 
-def _may_cost(kind: str) -> bool:
-    """Whether an operator is made of others that may have a cost."""
-    return kind in composite() and not all(map(free.is_free, free.overloads(kind)))
+@cache
+def _without_rule() -> frozenset[str]:
+    """The operators that may have a cost, as the second count has it, and have no rule here."""
+    made = [kind for kind in composite() if not all(map(free.is_free, free.overloads(kind)))]
+    return dispatched.operators().union(made) - RULES.keys()
 
 
 # --- operators by name ----------------------------------------------------------------------------
@@ -134,11 +129,6 @@ def _product(left: int) -> _Rule:
     return rule
 
 
-def _summed_products(inputs: _Values, outputs: _Values) -> _Cost:
-    """``addbmm``: the products of a batch, ``(B, N, K)`` and ``(B, K, P)``, added up."""
-    return prod(_shape_of(inputs[1])) * _shape_of(inputs[2])[-1], prod(_shape_of(outputs[0]))
-
-
 def _attention(inputs: _Values, outputs: _Values) -> _Cost:
     """``q: (..., L, E)``, ``k: (..., S, E)``, ``v: (..., S, V)``; a mask saves nothing."""
     out = _shape_of(outputs[0])
@@ -149,19 +139,12 @@ def _attention(inputs: _Values, outputs: _Values) -> _Cost:
 def _recurrent(inputs: _Values, outputs: _Values) -> _Cost:
     """Every weight matrix applied once a step: ``x: (B, T, C)``; biases are vectors and free."""
     lists = [value for value in inputs if value.node().kind() == "prim::ListConstruct"]
-    return _applied(inputs[0], list(lists[-1].node().inputs()))
-
-
-def _cell(inputs: _Values, outputs: _Values) -> _Cost:
-    """One step of ``x: (B, C)`` or ``(C,)``."""
-    return _applied(inputs[0], inputs[2:4])
-
-
-def _applied(steps: _Value, weights: _Values) -> _Cost:
-    count = prod(_shape_of(steps)[:-1])
-    matrices = [shape for shape in map(_shape_of, weights) if len(shape) == 2]
-    macs = count * sum(rows * columns for rows, columns in matrices)
-    return macs, count * sum(rows for rows, _ in matrices)
+    steps = prod(_shape_of(inputs[0])[:-1])
+    matrices = [
+        shape for weight in lists[-1].node().inputs() if len(shape := _shape_of(weight)) == 2
+    ]
+    macs = steps * sum(rows * columns for rows, columns in matrices)
+    return macs, steps * sum(rows for rows, _ in matrices)
 
 
 def _filter_applied(inputs: _Values, outputs: _Values) -> _Cost:
@@ -181,15 +164,12 @@ RULES: Mapping[str, _Rule] = {
     **{f"aten::{name}": _product(0) for name in
        ("linear", "matmul", "linalg_matmul", "mm", "bmm", "mv", "dot", "vdot", "inner")},
     **{f"aten::{name}": _product(1) for name in ("addmm", "baddbmm", "addmv")},
-    "aten::addbmm": _summed_products,
     "aten::linalg_vecdot": _elementwise,
     "aten::scaled_dot_product_attention": _attention,
     **{f"aten::{name}": _recurrent for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
-    **{f"aten::{name}_cell": _cell for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
 }  # fmt: skip
 
-# Made of such products pair by pair, as torch contracts the operands.
-IN_PARTS = ("aten::einsum",)
+EINSUM = "aten::einsum"  # made of such products pair by pair, as torch contracts the operands
 
 
 def _costing(kind: str, rule: _Rule) -> _Handle:
@@ -201,7 +181,8 @@ def _costing(kind: str, rule: _Rule) -> _Handle:
 
 
 def _in_parts(kind: str, words: Mapping[str, Word]) -> _Handle:
-    """Of an operator that is called once more, by itself, and watched: see `dispatched`."""
+    """Of an operator that is called once more, by itself, and watched: see `dispatched`. One that
+    cannot be called so counts nothing."""
 
     def handle(inputs: _Values, outputs: _Values) -> Counter[str]:
         values = list(map(_argument, inputs))
@@ -210,9 +191,11 @@ def _in_parts(kind: str, words: Mapping[str, Word]) -> _Handle:
         schema = next(known for known in schemas if len(known.arguments) == len(values))
         pairs = list(zip(schema.arguments, values, strict=True))
         positional = [value for argument, value in pairs if not argument.kwarg_only]
-        with dispatched.counting(words) as ran:
+        with suppress(Exception), dispatched.counting(words) as ran:
             call(*positional, **{each.name: value for each, value in pairs if each.kwarg_only})
-        return Counter({kind: ran.operators.total(), _ACTIVATIONS: ran.activations})
+            macs, elements = dispatched.total(ran.of(Source.RULE))
+            return Counter({kind: macs, _ACTIVATIONS: elements})
+        return Counter()
 
     return handle
 

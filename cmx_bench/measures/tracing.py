@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from cmx_bench.measures.given import bind
 from cmx_bench.models.tensors import leaves
 
 
@@ -70,28 +71,23 @@ def _on_meta(tensor: Tensor) -> Tensor:
 
 def _recorded(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
     transposed = "transpose" in convolve.__name__
-    names = ("output_padding", "groups", "dilation") if transposed else ("dilation", "groups")
-    least: dict[str, Any] = {
-        "stride": 1,
-        "padding": 0,
-        "output_padding": 0,
-        "groups": 1,
-        "dilation": 1,
-    }
+    packet = getattr(torch.ops.aten, convolve.__name__)
+    schema = getattr(packet, packet.overloads()[0])._schema
 
-    def record(
-        input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **named: Any
-    ) -> Tensor:
-        if input.dim() < weight.dim():  # one image without a batch, of which there is no record
-            return record(input[None], weight, bias, *args, **named)[0]
-        given = least | dict(zip(("stride", "padding", *names), args, strict=False)) | named
+    def record(*args: Any, **named: Any) -> Tensor:
+        values, _ = bind(schema, args, named)
+        pairs = zip(schema.arguments, values, strict=True)
+        given: dict[str, Any] = {each.name: value for each, value in pairs}
+        image, weight = given["input"], given["weight"]
+        if image.dim() < weight.dim():  # one image without a batch, of which there is no record
+            return record(**{**given, "input": image[None]})[0]
         if isinstance(given["padding"], str):  # recorded as aten::_convolution_mode
-            return convolve(input, weight, bias, *args, **named)
-        groups = given.pop("groups")
+            return convolve(*args, **named)
         size = {key: [value] if isinstance(value, int) else value for key, value in given.items()}
         return torch._convolution(
-            input, weight, bias, size["stride"], size["padding"], size["dilation"], transposed,
-            size["output_padding"], groups, False, False, False, False,
+            image, weight, given["bias"], size["stride"], size["padding"], size["dilation"],
+            transposed, size.get("output_padding", [0]), given["groups"],
+            False, False, False, False,
         )  # fmt: skip
 
     return record

@@ -173,8 +173,6 @@ def test_quantised_weights_are_refused() -> None:
 
 
 def test_dead_code_is_named() -> None:
-    """The trace drops a product nobody uses; the dispatcher sees it being done."""
-
     def waste(image: Tensor) -> Tensor:
         image @ image
         return image.relu()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures.counting import count
@@ -43,6 +44,37 @@ def test_an_operator_of_a_library_is_refused() -> None:
     library.impl("gram", lambda image: image @ image, "CompositeExplicitAutograd")
     with pytest.raises(CountError, match="no rule counts cmx_test::gram"):
         macs(torch.ops.cmx_test.gram)
+
+
+def gate(x: Tensor) -> Tensor:
+    """Of 3 x 3 MACs a pixel."""
+    return functional.conv2d(x, torch.zeros(3, 3, 1, 1, device=x.device))
+
+
+def written_by_rows(x: Tensor) -> Tensor:
+    out = torch.empty_like(x)
+    for row in range(8):
+        out[:, :, row] = gate(x)[:, :, row]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("function", "layers"),
+    [
+        (
+            lambda x: functional.grid_sample(x, gate(x)[:, :2].movedim(1, -1), align_corners=False),
+            1,
+        ),
+        (lambda x: x.masked_fill(gate(x) > 0, 0), 1),
+        (lambda x: x[:, gate(x).argmax(1)], 1),
+        (lambda x: torch.zeros_like(gate(x)), 1),
+        (written_by_rows, 8),
+    ],
+)
+def test_what_an_output_depends_on_in_whatever_way_counts(
+    function: Callable[[Tensor], Tensor], layers: int
+) -> None:
+    assert macs(function) == layers * 8 * 8 * 3 * 3
 
 
 def test_a_refusal_names_the_module() -> None:
