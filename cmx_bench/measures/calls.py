@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures import given
-from cmx_bench.measures.counting import NO_WORDS, on_meta, on_shapes, running
-from cmx_bench.measures.dispatched import Source, total
+from cmx_bench.measures.counting import given
+from cmx_bench.measures.counting.dispatched import Source, total
+from cmx_bench.measures.counting.twice import NO_WORDS, on_meta, on_shapes, running
 from cmx_bench.measures.workload import OTHER
 from cmx_bench.models.tensors import leaves, storage_of
 

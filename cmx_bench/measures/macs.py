@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.measures import Watched, given
-from cmx_bench.measures.counting import count
+from cmx_bench.measures import Watched
+from cmx_bench.measures.counting import given
+from cmx_bench.measures.counting.twice import count
 from cmx_bench.models.building import build
 
 

@@ -24,8 +24,8 @@ from torch.utils._pytree import tree_map_only
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, CountError, SkipError, first_line
 from cmx_bench.measures import Samples
+from cmx_bench.measures.counting.tracing import in_words
 from cmx_bench.measures.forward import AUTOCAST, DTYPES
-from cmx_bench.measures.tracing import in_words
 from cmx_bench.models import fast, unseen
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.models.tensors import change_plain, convert, leaves, once, tensors_in

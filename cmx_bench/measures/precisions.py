@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ModelError
-from cmx_bench.measures.dispatched import rule_of, take_apart
+from cmx_bench.measures.counting.dispatched import rule_of, take_apart
 from cmx_bench.measures.forward import AUTOCAST, dtype_of
 from cmx_bench.models.tensors import tensors_in
 

@@ -23,7 +23,7 @@ from cmx_bench.errors import (
     nearest,
     quote,
 )
-from cmx_bench.measures import counting
+from cmx_bench.measures.counting import twice
 from cmx_bench.models import arguments, families, weights
 from cmx_bench.models.building import build, build_on_meta
 from cmx_bench.plan.users import Amount, Asked, matched_sizes, model_of, place_error
@@ -70,10 +70,10 @@ def _counted_by(suite_file: SuiteFile, allow_import: bool) -> Mapping[str, str]:
     """The user's words on operators that no rule counts: see `cell.Model`."""
     error, macs = suite_file.document.error, suite_file.suite.macs
     for place, name in enumerate(macs.zero):
-        if why := counting.objection(name):
+        if why := twice.objection(name):
             raise error(("macs", "zero", place), f"zero: {why}")
     for name, target in macs.rules.items():
-        if why := counting.objection(name):
+        if why := twice.objection(name):
             raise error(("macs", "rules", name, "<key>"), f"rules: {why}")
         if not allow_import:
             raise error(
@@ -154,7 +154,7 @@ def amount_of(quantity: search.Quantity, model: Model, image_size: int) -> int:
         CmxError: it cannot be built or counted.
     """
     if quantity == "macs":
-        counts = counting.count(
+        counts = twice.count(
             lambda: build(model, image_size), image_size, counted_by=model.counted_by
         )
         return counts.macs

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from cmx_bench.cell import Model
 from cmx_bench.designs.search import Quantity
 from cmx_bench.errors import CountError
-from cmx_bench.measures import given
+from cmx_bench.measures.counting import given
 from cmx_bench.plan import Cost, estimates, resolving
 
 

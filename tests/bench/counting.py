@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
 from cmx_bench.errors import CountError, in_a_line
-from cmx_bench.measures.counting import count, count_module
+from cmx_bench.measures.counting.twice import count, count_module
 from cmx_bench.models.building import build_on_meta
 
 # model: (params, MACs), the same from a closed formula, from hooks and from both counters.

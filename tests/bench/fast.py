@@ -35,7 +35,7 @@ import torch._inductor.config as inductor  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch._dynamo.utils import counters  # noqa: E402
 
-from cmx_bench.measures.counting import count  # noqa: E402
+from cmx_bench.measures.counting.twice import count  # noqa: E402
 from cmx_bench.measures.normalising import normalise  # noqa: E402
 from cmx_bench.models.fast import optimise  # noqa: E402
 from tests.photographs import crops  # noqa: E402

@@ -23,7 +23,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count_module
+from cmx_bench.measures.counting.twice import count_module
 
 # What multiplies and adds up, by the beginning of its name: products, convolutions and attention;
 # Fourier transforms; factorisations and solvers; distances made of products.

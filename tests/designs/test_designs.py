@@ -16,7 +16,7 @@ from cmx_bench.designs.deit import DeiT
 from cmx_bench.designs.depthwise import ConvMixer
 from cmx_bench.designs.mlp import MLP
 from cmx_bench.designs.resnet import ResNet
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 from cmx_bench.models.building import BUILDERS, build
 
 from ..measured import MEASURED

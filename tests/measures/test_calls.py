@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures.calls import Call, Calls, macs_by_kind
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 from cmx_bench.models.convmixer import ConvMixer
 
 SIZE = 64

@@ -10,7 +10,7 @@ from torch import nn
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, RefusedModelError
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 from cmx_bench.measures.forward import place
 from cmx_bench.measures.planned_memory import planned_peak
 from cmx_bench.models import building

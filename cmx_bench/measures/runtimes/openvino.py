@@ -21,7 +21,7 @@ from openvino.properties import hint
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ExportError, SkipError, first_line, in_a_line
-from cmx_bench.measures import free
+from cmx_bench.measures.counting import free
 from cmx_bench.measures.runtimes import Loaded
 
 # By its name for a precision, and for being able to compute in it.

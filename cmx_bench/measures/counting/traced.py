@@ -20,10 +20,10 @@ from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import Tensor, nn
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures import dispatched, free
-from cmx_bench.measures.dispatched import Source
-from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.tracing import RecordConvolutions, StayOnMeta
+from cmx_bench.measures.counting import dispatched, free
+from cmx_bench.measures.counting.dispatched import Source
+from cmx_bench.measures.counting.given import NONE, Word
+from cmx_bench.measures.counting.tracing import RecordConvolutions, StayOnMeta
 from cmx_bench.models.tensors import tensors_in
 
 _ACTIVATIONS = "activations"  # no operator's name: those have a namespace

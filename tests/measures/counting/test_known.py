@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from cmx_bench.measures import spans
-from cmx_bench.measures.known import Grown, Product, anywhere, join
+from cmx_bench.measures.counting import spans
+from cmx_bench.measures.counting.known import Grown, Product, anywhere, join
 
 
 def test_what_holds_several_products_may_be_added_up_as_each_of_them() -> None:

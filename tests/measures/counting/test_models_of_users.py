@@ -15,7 +15,7 @@ from torch.nn.attention.flex_attention import flex_attention
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 
 CONVOLUTION = 6 * 6 * 4 * 27  # of 8 x 8 pixels by 3 x 3, from 3 to 4 channels
 
@@ -304,7 +304,7 @@ WALLS = [
         "a kernel of somebody's",
         lambda: nn.Sequential(features(), Net(lambda s, x: torch.ops.kernels.gram(x))),
         "no rule counts kernels::gram, .* in Sequential.1: where",
-        {"kernels::gram": "tests.measures.test_models_of_users:gram_macs"},
+        {"kernels::gram": "tests.measures.counting.test_models_of_users:gram_macs"},
         CONVOLUTION + 4 * 6 * 6 * 6,
     ),
 ]

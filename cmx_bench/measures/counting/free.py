@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cmx_bench.measures.aten import KINDS
+from cmx_bench.measures.counting.aten import KINDS
 from cmx_bench.models.tensors import leaves
 
 # Operators of aten that are free, and that torch tags neither as elementwise nor as a reduction:

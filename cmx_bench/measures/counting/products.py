@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from cmx_bench.measures import aten, effects, known, spans
-from cmx_bench.measures.aten import Kind
-from cmx_bench.measures.free import is_view, operands_of, plain
-from cmx_bench.measures.known import Grown, Known, Origin
-from cmx_bench.measures.spans import Spans
+from cmx_bench.measures.counting import aten, effects, known, spans
+from cmx_bench.measures.counting.aten import Kind
+from cmx_bench.measures.counting.free import is_view, operands_of, plain
+from cmx_bench.measures.counting.known import Grown, Known, Origin
+from cmx_bench.measures.counting.spans import Spans
 from cmx_bench.models.tensors import is_part, storage_of
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 
-from .test_counting import macs
+from .test_twice import macs
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,6 @@ One MAC is one multiply-accumulate of a convolution (transposed too), a linear l
 product or an attention product (QKᵀ and AV), for one image, however it is spelt. Taps that fall on
 zero-padding count. Bias, norms, activation functions, softmax, elementwise operators, pooling and
 resampling count as zero.
-
-How that is done, on the meta device, where tensors have shapes and nothing is computed:
-
-1. The model runs once, and `dispatched` sees each operator that torch runs. One has a rule, or the
-   user's word (`given`), or is known to be free (`free`), or torch writes it with others, which are
-   seen instead. Any other is refused by name, so that nothing is left out.
-2. `products` follows what free operators multiply elementwise and add up: such MACs count too, or
-   are refused. `aten` says what each operator does to a product, `known` what is known of a tensor,
-   `effects` what follows for a result, and `spans` where its dimensions lie.
-3. The model is traced, and fvcore adds up the trace by rules of our own (`traced`): the same sum.
-   What both need for a model to run so is in `tracing`.
-
-MACs that no output depends on are refused as well: a compiler may leave them out.
 """
 
 from __future__ import annotations
@@ -33,11 +20,11 @@ from torch.compiler import set_stance
 from torch.jit import ScriptModule
 
 from cmx_bench.errors import CountError, in_a_line, nearest
-from cmx_bench.measures import dispatched, free, given, traced
-from cmx_bench.measures.dispatched import Cost, Dispatched, Source, by_operator, total
-from cmx_bench.measures.given import NONE, Word
-from cmx_bench.measures.traced import EINSUM, RULES, Trace
-from cmx_bench.measures.tracing import in_words, inlining
+from cmx_bench.measures.counting import dispatched, free, given, traced
+from cmx_bench.measures.counting.dispatched import Cost, Dispatched, Source, by_operator, total
+from cmx_bench.measures.counting.given import NONE, Word
+from cmx_bench.measures.counting.traced import EINSUM, RULES, Trace
+from cmx_bench.measures.counting.tracing import in_words, inlining
 from cmx_bench.models import unseen
 from cmx_bench.models.building import build_on_meta
 from cmx_bench.models.tensors import convert, tensors_in

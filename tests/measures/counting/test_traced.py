@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmx_bench.measures import traced
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting import traced
+from cmx_bench.measures.counting.twice import count
 from cmx_bench.models.building import build_on_meta
 
-from .test_counting import Function, macs
+from .test_twice import Function, macs
 
 
 class Net(nn.Module):

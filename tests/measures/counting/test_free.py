@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 
-from .test_counting import macs, ones
+from .test_twice import macs, ones
 
 
 def test_a_gate_and_its_sum_are_elementwise() -> None:

@@ -20,8 +20,8 @@ from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from cmx_bench.measures import spans
-from cmx_bench.measures.spans import NOWHERE, Spans
+from cmx_bench.measures.counting import spans
+from cmx_bench.measures.counting.spans import NOWHERE, Spans
 from cmx_bench.models.tensors import storage_of
 
 

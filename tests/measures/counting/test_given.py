@@ -14,7 +14,7 @@ from cmx_bench.cell import ZERO, Model, Setting
 from cmx_bench.errors import CountError
 from cmx_bench.measures import macs
 from cmx_bench.measures.calls import macs_by_kind
-from cmx_bench.measures.counting import count, objection
+from cmx_bench.measures.counting.twice import count, objection
 
 RULES = """\
 def gram(image, scale, *, out_shape):

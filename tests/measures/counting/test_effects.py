@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count, count_module
-from cmx_bench.measures.given import words
+from cmx_bench.measures.counting.given import words
+from cmx_bench.measures.counting.twice import count, count_module
 
 LAYER = 64 * 3 * 8  # of 64 positions, from 3 to 8 features
 

@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from cmx_bench.cell import ZERO
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count, count_module
-from cmx_bench.measures.given import words
+from cmx_bench.measures.counting.given import words
+from cmx_bench.measures.counting.twice import count, count_module
 
-from .test_counting import Function, macs, ones
 from .test_effects import Weighted, vector
+from .test_twice import Function, macs, ones
 
 
 def grown(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cmx_bench.measures import spans
+from cmx_bench.measures.counting import spans
 
 
 def test_a_dimension_is_its_stride_and_how_far_it_reaches() -> None:

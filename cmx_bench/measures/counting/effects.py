@@ -8,10 +8,10 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from cmx_bench.measures import spans
-from cmx_bench.measures.aten import ELEMENTWISE, LINEAR, REARRANGE, Kind
-from cmx_bench.measures.known import Grown, Known, Origin, Product, Term, anywhere, join
-from cmx_bench.measures.spans import NOWHERE, Spans
+from cmx_bench.measures.counting import spans
+from cmx_bench.measures.counting.aten import ELEMENTWISE, LINEAR, REARRANGE, Kind
+from cmx_bench.measures.counting.known import Grown, Known, Origin, Product, Term, anywhere, join
+from cmx_bench.measures.counting.spans import NOWHERE, Spans
 from cmx_bench.models.tensors import storage_of
 
 

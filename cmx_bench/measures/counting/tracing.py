@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from cmx_bench.measures.given import bind
+from cmx_bench.measures.counting.given import bind
 from cmx_bench.models.tensors import leaves
 
 

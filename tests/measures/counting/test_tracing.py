@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cmx_bench.measures.counting import count
+from cmx_bench.measures.counting.twice import count
 
 
 def test_nothing_is_printed_or_left_behind(

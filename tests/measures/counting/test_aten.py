@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cmx_bench.measures import aten
-from cmx_bench.measures.aten import KINDS, LINEAR, Kind
-from cmx_bench.measures.free import plain
+from cmx_bench.measures.counting import aten
+from cmx_bench.measures.counting.aten import KINDS, LINEAR, Kind
+from cmx_bench.measures.counting.free import plain
 
 X = torch.empty(2, 3, 4)
 

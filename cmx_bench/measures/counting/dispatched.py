@@ -26,11 +26,11 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.effects import SpeltError
-from cmx_bench.measures.free import is_free, reads
-from cmx_bench.measures.given import NONE, Word, bind
-from cmx_bench.measures.products import Products
-from cmx_bench.measures.tracing import StayOnMeta, whole
+from cmx_bench.measures.counting.effects import SpeltError
+from cmx_bench.measures.counting.free import is_free, reads
+from cmx_bench.measures.counting.given import NONE, Word, bind
+from cmx_bench.measures.counting.products import Products
+from cmx_bench.measures.counting.tracing import StayOnMeta, whole
 from cmx_bench.models.tensors import leaves, storage_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output

@@ -13,10 +13,10 @@ import torchvision
 from torch import Tensor, nn
 
 from cmx_bench.errors import CountError
-from cmx_bench.measures.counting import count, count_module
+from cmx_bench.measures.counting.twice import count, count_module
 from cmx_bench.models.building import build_on_meta
 
-from ..measured import MEASURED
+from ...measured import MEASURED
 
 
 class Function(nn.Module):
