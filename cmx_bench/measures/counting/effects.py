@@ -165,7 +165,7 @@ def _exponential(kind: Kind, operands: Sequence[Known], out: Tensor) -> Known | 
     if kind is Kind.SUM and known.product == Product():  # of gates
         return None
     if known.product.grown is not Grown.NO:  # it is not counted, and may not be added up
-        terms = frozenset([(frozenset[int](), storage_of(out))])  # nor added to another
+        terms = frozenset([(frozenset[int](), (storage_of(out),))])  # nor added to another
         known = known._replace(product=anywhere(out)._replace(terms=terms))
     return known._replace(inverse=known.inverse != (kind is Kind.NEGATE))
 
@@ -220,10 +220,14 @@ def _carried(kind: Kind, operand: Known, out: Tensor) -> Product:
 
 
 def _terms(operand: Known) -> frozenset[Term]:
-    """Those of an operand, which may be a part of a product: one of ``(q * k).unbind(-1)``."""
+    """Those of an operand, which may be a part of a product: one of ``(q * k).unbind(-1)``. Of
+    what a constant scaled, as images by their deviations, parts are no more than that."""
     _, sums, _, terms = operand.product
     place = spans.place(operand.tensor, sums)
-    return frozenset((factors, (part, place)) for factors, part in terms) if place else terms
+    return frozenset(
+        (factors, (*parts, place) if place and len(parts) > 1 else parts)
+        for factors, parts in terms
+    )
 
 
 def _moved(kind: Kind, known: Spans, operand: Known, out: Tensor) -> Spans:
@@ -259,7 +263,7 @@ def _multiplied(left: Known, right: Known, out: Tensor, divides: bool) -> Produc
     if one.origin is Origin.CONSTANT and two.origin is not Origin.CONSTANT:
         if divides or two.tensor.numel() < out.numel():
             return Product()
-        return Product(Grown.NO, shared, shared, frozenset([(factors, spans.part(two.tensor))]))
+        return Product(Grown.NO, shared, shared, frozenset([(factors, (spans.part(two.tensor),))]))
     alike = (one.origin is Origin.GATE) == (two.origin is Origin.GATE)
     alike = alike and divides == (one.inverse != two.inverse)
     if not alike or one.origin < Origin.GATE or spans.is_same(left.tensor, right.tensor):

@@ -45,8 +45,8 @@ class Grown(IntEnum):
     NO = 4
 
 
-# The storages of two factors, and which parts of them are multiplied.
-Term: TypeAlias = tuple[frozenset[int], object]
+# The storages of two factors, and which parts are multiplied of both, or of one by a constant.
+Term: TypeAlias = tuple[frozenset[int], tuple[object, ...]]
 
 
 class Product(NamedTuple):

@@ -29,6 +29,11 @@ def total(parts: Iterable[Tensor]) -> Tensor:
     return functools.reduce(torch.add, parts)
 
 
+def grey(x: Tensor) -> Tensor:
+    """Of an image as a camera gave it, as CSATv2 makes it of a normalised one."""
+    return x[:, 0] * 0.299 + x[:, 1] * 0.587 + x[:, 2] * 0.114
+
+
 def added_in_place(x: Tensor) -> Tensor:
     out = torch.zeros_like(x)
     for i in range(8):
@@ -140,6 +145,7 @@ def test_what_is_a_product_spelt_elementwise(
         # Weights that scale, that are scaled, or of which norms are taken.
         (lambda s, x: (x * s.scale[:, None, None]).mean((2, 3)), 0),
         (lambda s, x: (x.mT * s.w[0, :, None, None] + x).mean(1), 0),
+        (lambda s, x: grey(x * s.scale[:, None, None]), 0),
         (lambda s, x: x.mean() * (s.w * s.scale).norm(dim=1) * s.w.square().sum(), 0),
         (lambda s, x: functools.reduce(
             lambda out, i: out + out.sin() * s.w[i, :, None, None], range(5), x).mean(1), 0),
