@@ -12,8 +12,7 @@ from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import above_zero, bars, doubts, little, speak
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, bars, little, speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def memory(chosen: Selection) -> Plot:
 def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     """A sampled metric of every model against an exact one."""
     what, is_of_macs = METRICS[cost.metric].title, size.metric == MACS.metric
-    against = above_zero(chosen, size.metric) if is_of_macs else "parameters"
+    against = chosen.above_zero(size.metric) if is_of_macs else "parameters"
     sizes = chosen.values(size.metric)["value"]
     size = fit(size, sizes)
     title = f"{what} against {'MACs' if is_of_macs else 'parameters'} · {chosen.name}"
@@ -86,10 +85,10 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
     points = points[(points[logarithmic] > 0).all(axis="columns")]
     if points.empty:
         raise NothingToDrawError(title)
-    needed = f"{above_zero(chosen, cost.metric)} or {against}"
+    needed = f"{chosen.above_zero(cost.metric)} or {against}"
     sentences = [
         f"{what} on {entries.in_words(chosen.key)}.", bars(points),
-        *doubts(chosen, points, cost.metric), *little(points, what.lower()),
+        *chosen.doubts(points, cost.metric), *little(points, what.lower()),
         *chosen.left_out(points.index, needed),
     ]  # fmt: skip
     return Plot(

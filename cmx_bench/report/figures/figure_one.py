@@ -12,9 +12,8 @@ from cmx_bench import published
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.published import Published
-from cmx_bench.report.figures.captions import little, speak
 from cmx_bench.report.figures.cost import PARAMS, fit, scale_of
-from cmx_bench.report.figures.selection import Selection, name_setting
+from cmx_bench.report.figures.selection import Selection, little, name_setting, speak
 
 _TITLE = "Figure 1 · Accuracy against parameters"
 _SMALL = 40.0  # millions of parameters: the paper's axis would crowd models that are all smaller

@@ -14,10 +14,9 @@ from pandas import DataFrame, Series
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
-from cmx_bench.report.figures.captions import above_zero, doubts, little, speak
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, little, speak
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import Votes
 
@@ -153,7 +152,7 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
             f"In brackets: what top-1 is of, where that is not what throughput is of, images of "
             f"{chosen.image_size} px and the weights named."
         )
-    speed = above_zero(chosen, THROUGHPUT.metric)
-    sentences += doubts(chosen, points, "throughput")
+    speed = chosen.above_zero(THROUGHPUT.metric)
+    sentences += chosen.doubts(points, "throughput")
     sentences += little(points, "top-1")
     return " ".join([*sentences, *chosen.left_out(points.index, f"{speed} or top-1")])

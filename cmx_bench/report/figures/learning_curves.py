@@ -11,9 +11,8 @@ from typing import Any
 from pandas import DataFrame
 
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
-from cmx_bench.report.figures.captions import speak
 from cmx_bench.report.figures.curves import first_lines
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, speak
 from cmx_bench.report.tables.trained import trainings
 
 _MOST_POINTS = 30  # of a model, so that markers do not hide the line

@@ -13,8 +13,7 @@ from cmx_bench import units
 from cmx_bench.measures.workload import KINDS, Work
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import speak
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, speak
 from cmx_bench.report.tables.kinds import BEYOND, MEASURED, Roofs, by_model, describe, roofs
 
 if TYPE_CHECKING:

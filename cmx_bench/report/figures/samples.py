@@ -12,7 +12,6 @@ from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import above_zero
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.results.summary import ASIDE
 
@@ -53,7 +52,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
         caption += " All samples of each model are equal."
     if len(models) > _MOST_MODELS:
         caption += f" The first {_MOST_MODELS} of {len(models)} models are shown."
-    caption = " ".join([caption, *chosen.left_out(models, above_zero(chosen, metric))])
+    caption = " ".join([caption, *chosen.left_out(models, chosen.above_zero(metric))])
     many = units.tally(len(shown), "model")
     return Plot(
         f"samples-{metric}-{chosen.key}", title, caption,

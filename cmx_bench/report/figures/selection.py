@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 from pandas import DataFrame, Series
 
-from cmx_bench.present.content import first_few
+from cmx_bench import units
+from cmx_bench.metrics import METRICS
+from cmx_bench.present.content import DISTURBED, first_few
 from cmx_bench.present.drawing import short_label
 from cmx_bench.results import frame, summary, swept_arguments
 from cmx_bench.results.agreement import NO_VOTES, Votes
+from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 from cmx_bench.results.users_frames import require
@@ -79,6 +82,25 @@ class Selection:
             return []
         return [f"Not shown because they have no {lack}: {first_few(labels)}."]
 
+    def doubts(self, points: DataFrame, metric: str) -> Iterator[str]:
+        """What a caption says of points that rest on disturbed processes, or beside which processes
+        failed."""
+        values = self.every(metric)
+        if failed := list(values.loc[values["status"] == "failed", "model"]):
+            labels = list(dict.fromkeys(self.models.loc[failed, "label"]))
+            yield f"Some processes failed of {first_few(labels)}."
+        if points["disturbed"].any():
+            yield (
+                f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} "
+                "of their processes were calm, and they may be off by more than their bars."
+            )
+
+    def above_zero(self, metric: str) -> str:
+        """What models lack that a logarithmic axis does not show: the metric, or one above zero."""
+        title = METRICS[metric].title
+        words = title if metric == "macs" else title.lower()
+        return f"{words} above zero" if (self.every(metric)["value"] <= 0).any() else words
+
 
 _COLUMNS = [
     "model", "setting", "value", "low", "high", "n", "status", "disturbed", "image_size", "weights",
@@ -91,6 +113,39 @@ def name_setting(key: str, samples: DataFrame) -> str:
     for name, hardware in zip(own["setting_name"], own["hardware"], strict=True):
         return f"{name} on {hardware}" if hardware else str(name)
     return ""
+
+
+# --- what captions and alternative texts say of points --------------------------------------------
+
+_SPOKEN = 12  # points in words
+
+
+def speak(what: str, points: DataFrame) -> str:
+    """Words for points: what they show, and the first of them."""
+    first = zip(*(points[name][:_SPOKEN] for name in ("label", "x", "y")), strict=True)
+    sentence = (
+        f"{label} {units.significant(x, 3)}, {units.significant(y, 4)}" for label, x, y in first
+    )
+    return f"{what}: {'; '.join(sentence)}."
+
+
+def bars(points: DataFrame) -> str:
+    """What a caption says of intervals."""
+    alone = points["low"].isna()
+    if alone.all():
+        return "There is no interval: each value is from a single process."
+    return (
+        "Bars are 95 % intervals over fresh processes; where none shows, it is narrower than the "
+        f"marker{', or the value is from a single process' * bool(alone.any())}."
+    )
+
+
+def little(points: DataFrame, y: str) -> Iterator[str]:
+    """What a caption says where there is little to see: one point, or the same y everywhere."""
+    if len(points) == 1:
+        yield f"Only {points['label'].iloc[0]} is shown: no other model has the values."
+    elif points["y"].nunique() == 1:
+        yield f"All have the same {y}."
 
 
 # --- what there is to choose from -----------------------------------------------------------------

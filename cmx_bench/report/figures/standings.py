@@ -9,9 +9,8 @@ from pandas import DataFrame
 
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
-from cmx_bench.report.figures.captions import above_zero, bars, doubts
 from cmx_bench.report.figures.cost import THROUGHPUT
-from cmx_bench.report.figures.selection import Selection
+from cmx_bench.report.figures.selection import Selection, bars
 from cmx_bench.units import significant
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def plot(chosen: Selection) -> Plot:
         "table of pairs says which do so beyond doubt."
     )
     shown = points.rename(columns={"left": "low", "right": "high"})
-    sentences = [caption, bars(shown), *doubts(chosen, points, THROUGHPUT.metric),
-                 *chosen.left_out(points.index, above_zero(chosen, THROUGHPUT.metric))]  # fmt: skip
+    sentences = [caption, bars(shown), *chosen.doubts(points, THROUGHPUT.metric),
+                 *chosen.left_out(points.index, chosen.above_zero(THROUGHPUT.metric))]  # fmt: skip
     return Plot(
         f"standings-{chosen.key}", title, " ".join(sentences), _in_words(points, names), points,
         partial(_paint, names=list(names.values())), lines=2.2 * len(names) + 4,

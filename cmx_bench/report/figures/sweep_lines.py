@@ -17,9 +17,8 @@ from cmx_bench.present import drawing
 from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
-from cmx_bench.report.figures.captions import bars, doubts
 from cmx_bench.report.figures.cost import MACS, PARAMS, QUANTITIES, THROUGHPUT, TOP1, Quantity, fit
-from cmx_bench.report.figures.selection import Selection, name_setting, select
+from cmx_bench.report.figures.selection import Selection, bars, name_setting, select
 from cmx_bench.results.frame import COLUMNS, ONCE
 from cmx_bench.results.users_frames import require
 
@@ -95,7 +94,7 @@ def plot(quantity: Quantity, chosen: Selection) -> Plot:
         "There is a line for each model." if curves.of_settings(over)
         else "Each line joins models that differ in nothing else.",
         *([_KNEES] if has_knees else []),
-        *_intervals(quantity, points), *doubts(chosen, points, quantity.metric), *few, *without,
+        *_intervals(quantity, points), *chosen.doubts(points, quantity.metric), *few, *without,
     ]  # fmt: skip
     alt = f"{what} by {against}: {'; '.join(islice(_in_words(points), _SPOKEN))}."
     unit = " (pixels)" if over == "image_size" else ""

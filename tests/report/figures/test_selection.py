@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from pandas import DataFrame, concat
 
 from cmx_bench.report.figures.curves import each_batch_sweep
 from cmx_bench.report.figures.selection import (
+    bars,
     each_setting,
+    little,
     select,
     selections,
+    speak,
     whole_run,
 )
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 
-from ..synthetic import FP16, FP32, PAPER, make_records, make_run
+from ..synthetic import FP16, FP32, PAPER, failed, make_records, make_run
 
 
 def report(*settings: int) -> Report:
@@ -82,3 +86,60 @@ def test_a_report_and_a_user_choose_the_same() -> None:
             assert (ours.name, ours.dataset, ours.imagenet) == (
                 theirs.name, theirs.dataset, theirs.imagenet,
             )  # fmt: skip
+
+
+# --- captions -------------------------------------------------------------------------------------
+
+
+def points(*y: float) -> DataFrame:
+    rows = [(f"M {place}", 1.0 + place, value) for place, value in enumerate(y)]
+    return DataFrame(rows, columns=["label", "x", "y"]).assign(low=math.nan, disturbed=False)
+
+
+def test_the_first_points_are_spoken() -> None:
+    assert speak("Speed", points(1234.5678, 2.0)) == ("Speed: M 0 1.00, 1,235; M 1 2.00, 2.000.")
+    assert speak("Speed", points(*range(1, 20))).count(";") == 11
+
+
+def test_intervals_are_explained_where_there_are_any() -> None:
+    assert bars(points(1, 2)).startswith("There is no interval")
+    some, all_of_them = ([0.5, math.nan], [0.5, 1.5])
+    assert bars(points(1, 2).assign(low=some)).endswith("is from a single process.")
+    assert bars(points(1, 2).assign(low=all_of_them)).endswith("than the marker.")
+
+
+def test_doubts_are_told_where_there_are_any() -> None:
+    run = make_run(PAPER[:3])
+    records = make_records(run)
+    cell = f"{PAPER[1].name}/throughput/{FP16.key}"
+    some = [failed(one, "no") if (one.cell, one.replicate) == (cell, 1) else one for one in records]
+    whole, partly = (
+        select(summarise(run, found).samples, each_setting) for found in (records, some)
+    )
+    assert list(whole.doubts(points(1, 2), "throughput")) == []
+    [sentence] = whole.doubts(points(1, 2).assign(disturbed=[False, True]), "throughput")
+    assert sentence.startswith("Faded points marked ≈ are disturbed: fewer than 3 of")
+    assert list(partly.doubts(points(1, 2), "throughput")) == [
+        "Some processes failed of ConvMixer-768/32."
+    ]
+    assert list(partly.doubts(points(1, 2), "peak_memory")) == []
+
+
+def test_what_an_axis_cannot_show_is_named() -> None:
+    run = make_run(PAPER[:3])
+    none = [
+        dataclasses.replace(one, values={"peak_memory": [0.0]}) if one.measure == "memory" else one
+        for one in make_records(run)
+    ]
+    chosen = select(summarise(run, none).samples, each_setting)
+    assert chosen.above_zero("peak_memory") == "peak memory above zero"
+    assert chosen.above_zero("throughput") == "throughput"
+    assert chosen.above_zero("macs") == "MACs"
+
+
+def test_where_there_is_little_to_see_that_is_said() -> None:
+    assert list(little(points(7.0), "speed")) == [
+        "Only M 0 is shown: no other model has the values."
+    ]
+    assert list(little(points(7.0, 7.0), "speed")) == ["All have the same speed."]
+    assert list(little(points(7.0, 8.0), "speed")) == []
