@@ -10,8 +10,7 @@ from cmx_bench import units
 from cmx_bench.present.content import DISTURBED, Finding, Findings, Table
 from cmx_bench.report import headline
 from cmx_bench.report.findings import evidence, speed
-from cmx_bench.report.findings.view import View, view
-from cmx_bench.report.findings.wording import join
+from cmx_bench.report.findings.view import View, join, view
 from cmx_bench.results.nouns import Report
 
 _RULES: tuple[Callable[[View], Finding | None], ...] = (

@@ -6,15 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cmx_bench.present.content import DISTURBED, Finding, Findings
 from cmx_bench.report.findings import DISTURBANCE, INTERVALS
-from cmx_bench.report.findings.view import View, view
-from cmx_bench.report.findings.wording import (
-    are,
-    join,
-    margin,
-    mark_doubt,
-    name,
-    times,
-)
+from cmx_bench.report.findings.view import View, are, join, margin, mark_doubt, name, times, view
 from cmx_bench.report.tables.quantities import Span
 from cmx_bench.report.tables.side_by_side import Side, built
 from cmx_bench.results import stats

@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from cmx_bench import units
 from cmx_bench.present.content import Finding
 from cmx_bench.report import entries
-from cmx_bench.report.findings.view import View, doubt
-from cmx_bench.report.findings.wording import are, join, mark_doubt, name
+from cmx_bench.report.findings.view import View, are, doubt, join, mark_doubt, name
 from cmx_bench.report.tables import best, fidelity, judgements, quantities
 from cmx_bench.report.tables.judgements import State
 from cmx_bench.report.tables.quantities import UnknownError

@@ -10,9 +10,11 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.content import Entry, Finding
 from cmx_bench.report import entries
-from cmx_bench.report.findings.view import SPEEDS, View, doubt
-from cmx_bench.report.findings.wording import (
+from cmx_bench.report.findings.view import (
+    SPEEDS,
+    View,
     are,
+    doubt,
     join,
     margin,
     mark_doubt,
