@@ -17,8 +17,7 @@ from cmx_bench.present.page import without_site
 from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
-from cmx_bench.report.verify import svg
-from cmx_bench.report.verify.places import PLACES, Places
+from cmx_bench.report.verify.places import PLACES, Places, oddity, without_drawings
 from cmx_bench.results import embedded, loading, recounting, whereabouts
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.recounting import Miscount
@@ -166,7 +165,7 @@ def _compare(
     for name, recomputed in files.items():
         given = shown.get(name)
         if drawn_by and name.startswith("figures/"):
-            if isinstance(given, str) and (odd := svg.oddity(given)):
+            if isinstance(given, str) and (odd := oddity(given)):
                 differences.append(Difference(name, "the drawing", odd, "a drawing alone"))
         elif given is None:
             differences.append(Difference(name, "the file", _NOTHING, "a file"))
@@ -226,7 +225,7 @@ def _in_text(
         shown = without_site(embedded.without(shown))
         recomputed = embedded.without(recomputed)
         if not drawn_alike:
-            shown, recomputed = (svg.without(text) for text in (shown, recomputed))
+            shown, recomputed = (without_drawings(text) for text in (shown, recomputed))
     read = PLACES[PurePath(name).suffix]
     ours = read(recomputed)
     if shown == recomputed:
