@@ -26,8 +26,7 @@ from cmx_bench.measures import MEASURES
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records
-from cmx_bench.results.records import Record, Run
-from cmx_bench.results.soundness import make_sound
+from cmx_bench.results.records import Record, Run, make_sound
 from cmx_bench.spec import disk
 from cmx_bench.worker import local
 from cmx_bench.worker.job import EvaluationJob, Evaluator, Executor, Job, Outcome, Round, Seen

@@ -220,6 +220,22 @@ def line_of(record: Record) -> str:
     return disk.json_of(dataclasses.asdict(record))
 
 
+def make_sound(record: Record) -> tuple[Record, str]:
+    """The record as it is or, where it holds what cannot be, a failed one that says so: a reader
+    would refuse the whole run. With it its line."""
+    line = line_of(record)
+    try:
+        refuse_in_record(decode(RECORDS, line, SCHEMA), None, None)
+    except DamageError as error:
+        reason = f"what was measured cannot be: {error.at('')}"
+        record = dataclasses.replace(
+            record, status="failed", values={}, reason=reason, covariates={}, discarded={},
+            details={},
+        )  # fmt: skip
+        line = line_of(record)
+    return record, line
+
+
 def read(folder: Path) -> list[Record]:
     """All records of a run, in the order in which they were measured.
 

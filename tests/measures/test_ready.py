@@ -18,8 +18,7 @@ from cmx_bench.measures.calibration import Calibration, giving
 from cmx_bench.measures.forward import images, logits_of, place
 from cmx_bench.measures.runtimes import Loaded
 from cmx_bench.models.building import build
-from cmx_bench.results.records import Record
-from cmx_bench.results.soundness import make_sound
+from cmx_bench.results.records import Record, make_sound
 
 MIXER = Model(
     "m", "M", "mixer", "mixer", "", {"dim": 16, "depth": 1, "patch_size": 7}, num_classes=10

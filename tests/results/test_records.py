@@ -17,6 +17,8 @@ from cmx_bench.spec import disk
 from cmx_bench.spec.claims import Claim
 
 from ..conftest import append_record
+from . import test_validation
+from .test_validation import EVALUATED, PASSED, TIMED
 
 RECORD = Record(
     "a/throughput/k", "a", "throughput", "k", 0, "ok", {"throughput": [1.0, 0.1 + 0.2]}, "", "e",
@@ -187,3 +189,35 @@ def test_a_key_that_a_run_lacks_is_named_with_the_line_of_what_it_belongs_to(
     line = text[: text.index('"models"')].count("\n") + 2
     with pytest.raises(RecordsError, match=rf"run\.json:{line}: models\.0\.label"):
         records.read_run(tmp_path)
+
+
+# --- what a measure gives and no reader would take ------------------------------------------------
+
+UNWATCHED = replace(TIMED, covariates={}, discarded={})
+FAILED = replace(UNWATCHED, status="failed", values={}, reason="out of memory")
+
+
+@pytest.mark.parametrize("record", [TIMED, EVALUATED, PASSED, FAILED])
+def test_what_can_be_read_is_kept(record: Record) -> None:
+    kept, line = records.make_sound(record)
+    assert kept is record and line == records.line_of(record)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"throughput": [0.0]}, "values.throughput: expected at least 1e-100"),
+        ({"throughput": [1e200]}, "values.throughput.0: expected at most 1e+100, got 1e+200"),
+        ({"params": [1]}, "values.params: is of params, and the record of throughput"),
+    ],
+)
+def test_what_cannot_be_is_a_failure_that_can_be_read(
+    tmp_path: Path, values: dict[str, list[float]], said: str
+) -> None:
+    """As of a counter of energy that does not move."""
+    kept, line = records.make_sound(replace(UNWATCHED, values=values))
+    assert (kept.status, kept.reason) == ("failed", f"what was measured cannot be: {said}")
+    records.write_run(tmp_path, test_validation.RUN)
+    with records.appending(tmp_path) as append:
+        append(line)
+    assert records.read(tmp_path) == [kept]
