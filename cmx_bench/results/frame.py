@@ -60,13 +60,13 @@ COLUMNS: Mapping[str, str] = {
     "disturbed": "whether the process stayed disturbed",
     "counts": "whether reported values rest on this sample",
     "why": "why it does not count; empty where it does",
-    "reason": "why a process failed, or what a skipped one lacks",
+    "reason": "why a process failed, what a skipped one lacks, or that a run is not finished",
     "environment": "key of the environment in run.json",
     "started": "UTC, ISO 8601",
     "elapsed": "seconds that the process took",
     "planned": "processes asked for; the least number where a precision is wanted",
     "wanted": "half-width of the interval that the suite wants, as a share of the value",
-    "details": "what else the record holds of its values",
+    "details": "what else the record holds of its values, as JSON",
 }
 OF_MODEL = ("label", "family", "architecture", "weights", "recipe", "published_as", "classes")
 _OF_SETTING = (
@@ -82,7 +82,7 @@ TEXTS = (
 FLAGS = ("imagenet", "discarded", "disturbed", "counts")
 # What tells a sample from all others.
 ONCE = ("run", "model", "setting", "metric", "record", "sample")
-_NO_VALUE = "the measure gave no value"
+_NO_VALUE, _UNFINISHED = "the measure gave no value", "the run is not finished"
 
 
 # One metric of one execution: columns of the frame, and behind them the `values` and what else has
@@ -246,6 +246,7 @@ def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:
 def _rows(run: Run, tries: Sequence[Execution]) -> Iterator[_Row]:
     counted: dict[str, list[tuple[int, Record]]] = {key: [] for key in run.cells}
     metrics: dict[tuple[str, str], dict[str, None]] = {}
+    unmeasured = "" if run.finished else _UNFINISHED
     for place, execution in enumerate(tries):
         record = execution.record
         if not execution.why:
@@ -253,9 +254,9 @@ def _rows(run: Run, tries: Sequence[Execution]) -> Iterator[_Row]:
             names = metrics.setdefault((record.measure, record.setting), {})
             names.update(dict.fromkeys(record.values))
     for key, records in counted.items():
-        model, measure, setting = key.split("/")
+        _, measure, setting = key.split("/")
         for metric in metrics.get((measure, setting), {}) or _possible(measure)[:1]:
-            yield from _of_metric(model, measure, setting, metric, records)
+            yield from _of_metric(key, metric, records, unmeasured)
     for place, execution in enumerate(tries):
         if execution.why:
             record = execution.record
@@ -268,9 +269,10 @@ def _possible(measure: str) -> list[str]:
 
 
 def _of_metric(
-    model: str, measure: str, setting: str, metric: str, records: Sequence[tuple[int, Record]]
+    cell: str, metric: str, records: Sequence[tuple[int, Record]], unmeasured: str
 ) -> Iterator[_Row]:
-    """The rows of one metric of a planned cell: one at least."""
+    """The rows of one metric of a planned cell: one at least, where there is no record with why it
+    is `unmeasured`."""
     measured = [one for _, one in records if one.status == "ok" and one.values.get(metric)]
     counting = {id(record) for record in disturbance.counting(measured)}
     rows = [
@@ -281,9 +283,9 @@ def _of_metric(
     yield from rows
     if rows:
         return
-    status, reason = ("failed", _NO_VALUE) if records else ("not measured", "")
-    lacking = Record(f"{model}/{measure}/{setting}", model, measure, setting, -1, "failed", {},
-                     reason, "", "", np.nan)  # fmt: skip
+    status, reason = ("failed", _NO_VALUE) if records else ("not measured", unmeasured)
+    model, measure, setting = cell.split("/")
+    lacking = Record(cell, model, measure, setting, -1, "failed", {}, reason, "", "", np.nan)
     yield _row(-1, lacking, metric, False, status) | {"status": status, "reason": reason}
 
 

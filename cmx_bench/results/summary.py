@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -13,6 +15,7 @@ from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
 from cmx_bench.results.frame import COLUMNS, ONCE
+from cmx_bench.results.grouping import group
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.users_frames import require
 
@@ -123,112 +126,61 @@ def summary(samples: DataFrame) -> DataFrame:
 
 def results(samples: DataFrame) -> list[Result]:
     """The rows of the summary, in the order of the plan."""
-    known = samples[~samples["why"].isin(ASIDE) & samples["metric"].isin(list(METRICS))]
-    if known.empty:
-        return []
-    ok = samples[samples["status"] == "ok"]
-    ended = ok.groupby(KEYS, observed=True)["record"].nunique().to_dict()
-    measured, counting = known[known["status"] == "ok"], processes(known)
-    lists = (
-        _lists(known[known["status"] == "failed"], "reason"),
-        *(_lists(measured, column) for column in ("value", "details", "record")),
-        *(_lists(counting, column) for column in ("replicate", "value")),
-    )
-    rows = []
-    for cell in _cells(known):
-        key = tuple(cell[name] for name in KEYS)
-        outcomes = _Processes._make(of.get(key, []) for of in lists)
-        rows.append(_result(cell, outcomes, ended.get(key, 0)))
-    return rows
+    columns = [*KEYS, *_SHARED, *_OF_SAMPLE, *["launching"] * ("launching" in samples)]
+    rows = samples.loc[samples["metric"].isin(list(METRICS)), columns].itertuples(index=False)
+    cells = group(rows, attrgetter(*KEYS)).values()
+    return [_result(cell) for cell in cells if any(row.why not in ASIDE for row in cell)]
 
 
-def processes(samples: DataFrame) -> DataFrame:
-    """The median of each process that counts: columns of `KEYS`, record, replicate and value."""
-    counting = samples[samples["counts"]]
-    groups = counting.groupby([*KEYS, "record", "replicate"], observed=True, sort=False)
-    return groups["value"].median().reset_index()
+_SHARED = ("label", "family", "architecture", "recipe", "measure", "unit", "planned")
+_OF_SAMPLE = (
+    "wanted", "status", "reason", "why", "record", "replicate", "value", "counts", "disturbed",
+    "details",
+)  # fmt: skip
 
 
-_SHARED = ("label", "family", "architecture", "recipe", "measure", "unit", "planned", "wanted")
-
-
-def _cells(known: DataFrame) -> Iterator[dict[str, Any]]:
-    """What the rows of one metric of a cell have in common, by the fields of `Result`."""
-    marked = known.assign(
-        launching=known.get("launching", math.nan), disturbed=known["disturbed"] & known["counts"]
-    )
-    cells = marked.groupby(KEYS, observed=True, sort=False).agg(
-        **{name: (name, "first") for name in _SHARED},
-        status=("status", "last"),
-        reason=("reason", "last"),
-        launching=("launching", "median"),
-        disturbed=("disturbed", "any"),
-    ).reset_index()  # fmt: skip
-    for row in cells.itertuples(index=False, name=None):
-        cell = dict(zip(map(str, cells.columns), row, strict=True))
-        missing = {name: None for name in ("wanted", "launching") if pd.isna(cell[name])}
-        yield cell | missing
-
-
-class _Processes(NamedTuple):
-    """The processes of one metric of a cell. `counting` are those that count, with their `medians`;
-    `values`, `details` and `records` are of all samples of processes that ended well; `failures`
-    are the reasons of the others."""
-
-    failures: list[str]
-    values: list[float]
-    details: list[Mapping[str, Any]]
-    records: list[int]
-    counting: list[int]
-    medians: list[float]
-
-
-def _lists(rows: DataFrame, column: str) -> dict[Any, list[Any]]:
-    """The values of a column by those of `KEYS`, in their order. pandas' `agg(list)` takes six
-    times as long."""
-    lists: dict[Any, list[Any]] = {}
-    keys = zip(*(rows[name] for name in KEYS), strict=True)
-    for key, value in zip(keys, rows[column], strict=True):
-        lists.setdefault(key, []).append(value)
-    return lists
-
-
-def _result(cell: dict[str, Any], outcomes: _Processes, ended: int) -> Result:
-    """The row of a cell, of which so many processes ended well."""
-    metric, failure = METRICS[cell["metric"]], "; ".join(dict.fromkeys(outcomes.failures))
-    estimate = None
-    if outcomes.values and metric.exact and len(set(outcomes.values)) > 1:
-        listed = ", ".join(f"{value:.17g}" for value in sorted(set(outcomes.values)))
+def _result(every: Sequence[Any]) -> Result:
+    """The row of all samples of one metric of a cell."""
+    rows = [row for row in every if row.why not in ASIDE]
+    first, measured = rows[0], [row for row in rows if row.status == "ok"]
+    metric, values = METRICS[first.metric], {row.value for row in measured}
+    processes = list(group((row for row in rows if row.counts), attrgetter("record")).values())
+    medians = [statistics.median(row.value for row in process) for process in processes]
+    failure = "; ".join(dict.fromkeys(row.reason for row in rows if row.status == "failed"))
+    status, reason, estimate = rows[-1].status, rows[-1].reason, None
+    if metric.exact and len(values) > 1:
+        listed = ", ".join(f"{value:.17g}" for value in sorted(values))
         failure = f"an exact metric came out differently: {listed}"
-    elif outcomes.medians:
-        estimate = _estimate(metric, outcomes)
-    elif outcomes.values:  # of a user who looks at what does not count
-        cell |= {"status": "not measured", "reason": "none of its samples counts"}
-    if failure or outcomes.medians:
-        cell |= {"status": "failed" if failure else "ok", "reason": failure}
-    value, low, high, n = (
-        (None, None, None, 0) if estimate is None
-        else (estimate.value, estimate.low, estimate.high, estimate.n)
-    )  # fmt: skip
-    details = outcomes.details[-1] if outcomes.details else {}
-    over = "processes"
-    if metric.noise == "image":
-        over = "seeds" if len(set(outcomes.records)) > 1 else "images"
+    elif medians:
+        estimate = _estimate(metric, measured, medians)
+    elif values:  # of a user who looks at what does not count
+        status, reason = "not measured", "none of its samples counts"
+    if failure or medians:
+        status, reason = "failed" if failure else "ok", failure
+    launching = [each for row in rows if pd.notna(each := getattr(row, "launching", None))]
+    records = {row.record for row in measured}
+    over = ("seeds" if len(records) > 1 else "images") if metric.noise == "image" else "processes"
+    ended = {row.record for row in every if row.status == "ok"}
+    shown = estimate or Estimate(math.nan, None, None, 0)
     return Result(
-        **cell, value=value, low=low, high=high, n=n, over=over,
-        left_out=ended - len(outcomes.counting),
-        medians=dict(zip(outcomes.counting, outcomes.medians, strict=True)),
-        # Through Arrow every process has the keys of all.
-        details={name: told for name, told in details.items() if told is not None},
+        **{name: getattr(first, name) for name in (*KEYS, *_SHARED)},
+        value=estimate and shown.value, low=shown.low, high=shown.high, n=shown.n, over=over,
+        status=status, reason=reason, left_out=len(ended) - len(processes),
+        wanted=None if pd.isna(first.wanted) else first.wanted,
+        medians={process[0].replicate: median
+                 for process, median in zip(processes, medians, strict=True)},
+        details=measured[-1].details if measured else {},
+        launching=statistics.median(launching) if launching else None,
+        disturbed=any(row.disturbed and row.counts for row in rows),
     )  # fmt: skip
 
 
-def _estimate(metric: Metric, outcomes: _Processes) -> Estimate:
+def _estimate(metric: Metric, measured: Sequence[Any], medians: Sequence[float]) -> Estimate:
+    values, details = [row.value for row in measured], measured[0].details
     if metric.exact:
-        return Estimate(outcomes.values[0], None, None, len(set(outcomes.records)))
-    if metric.noise == "image":
-        details = outcomes.details[0]
-        if len(outcomes.values) == 1:
-            return stats.proportion(details["correct"][metric.name], details["images"])
-        return stats.over_seeds(outcomes.values, details["images"])
-    return stats.of_medians(outcomes.medians)
+        return Estimate(values[0], None, None, len({row.record for row in measured}))
+    if metric.noise != "image":
+        return stats.of_medians(medians)
+    if len(values) == 1:
+        return stats.proportion(details["correct"][metric.name], details["images"])
+    return stats.over_seeds(values, details["images"])

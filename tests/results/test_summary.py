@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pandas import DataFrame
@@ -157,13 +156,9 @@ def test_columns_of_other_types_give_the_same_values(
     assert list(values) == list(summary.summary(samples)["value"])
 
 
-def test_details_with_the_keys_of_all_give_the_same_results() -> None:
-    """As Arrow gives them back, whose structures have the same fields in every row."""
-    run = make_run(PAPER[:2], measures=("params",))
-    samples = of(run, make_records(run))
-    told: Any = {"weights": "in1k", "images": 9}
-    through = {"training": None, "preprocessing": None, **told}
-    arrow = samples.assign(details=samples["details"].map(lambda _: through))
-    for result in summary.results(arrow):
-        assert result.details == told
-        assert (result.weights, result.image_size) == ("in1k", None)
+def test_what_an_unfinished_run_lacks_says_so() -> None:
+    run = dataclasses.replace(make_run(PAPER[:1], measures=("params", "throughput")), finished="")
+    rows = summary.summary(of(run, make_records(run)[:1])).set_index("metric")
+    assert tuple(rows.loc["throughput", ["status", "reason"]]) == (
+        "not measured", "the run is not finished",
+    )  # fmt: skip
