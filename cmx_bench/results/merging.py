@@ -137,6 +137,10 @@ _COMMON = {
     "device": f"is of another device; {_APART}",
     "models": "has other weights; give each part the same --weights",
     "settings": "has other settings, as `batch_size: auto` gives on another machine",
+} | {
+    name: f"has another {name} under the same hash of its suite: its run.json was changed; "
+    "measure it anew"
+    for name in ("suite", "title", "measures", "replicates", "precision")
 }
 
 

@@ -113,6 +113,7 @@ OTHER_MODEL = (MODELS[0], replace(MODELS[1], weights="in1k"))
     [
         ({"quick": True}, "b: is quick, or measured in full, and the other is not; merge those of"),
         ({"suite_hash": "i"}, "is of another suite, or of this one with other models"),
+        ({"title": "Mine"}, "has another title under the same hash of its suite: its run.json was"),
         ({"device": "cuda:0"}, "is of another device"),
         ({"models": OTHER_MODEL}, "has other weights; give each part the same --weights"),
         ({"machine": {"torch": "2.15"}}, "measured elsewhere: torch 2.15, in "),
