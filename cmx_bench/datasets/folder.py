@@ -48,7 +48,10 @@ def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | 
     labels = numbering.labels_of(reading, numbered)
     classes = max([*labels, *numbered.numbers.values()]) + 1
     at = partial(_item, part.files, labels)
-    about = _about(part, numbered.how)
+    given = numbered.how == numbering.BY_NAME or any(isinstance(word, int) for word in reading.of)
+    one_based = given and 0 not in labels and 1 in labels  # or class 0 has no images
+    first = "none of class 0, with which numbers begin" * one_based
+    about = _about(part, ", ".join(filter(None, (numbered.how, first))))
     names = {number: key_of(word) for word, number in numbered.numbers.items()}
     return replace(of_places(name, at, len(labels), classes, about), class_names=names)
 

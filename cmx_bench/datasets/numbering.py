@@ -21,6 +21,7 @@ from cmx_bench.units import tally
 SYNSET = re.compile(r"n\d{8}")
 CLASSES = "classes.txt"
 _IMAGENET = 1000
+BY_NAME = "numbered by their names"
 
 # From the name of a class, as `compose` gives it, to its number.
 Numbers: TypeAlias = Mapping[str, int]
@@ -190,7 +191,7 @@ def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:
         if reading.flat and reading.held and all(map(str.isdecimal, reading.held)):
             numbers = {name: int(name) for name in reading.held}
             if len(set(numbers.values())) == len(numbers):
-                yield Numbered(reading.by, numbers, "numbered by their names")
+                yield Numbered(reading.by, numbers, BY_NAME)
 
 
 def _advice(readings: Sequence[Reading], num_classes: int) -> str:

@@ -99,6 +99,17 @@ def test_labels_of_a_flat_folder_come_from_a_file(tmp_path: Path, separator: str
     assert dataset.classes == 36
 
 
+def test_numbers_that_may_begin_with_one_are_told(tmp_path: Path) -> None:
+    """Of ten classes the tenth has no image, or the first: nothing else can tell."""
+    plant(tmp_path / "file", "{0,1}.png")
+    (tmp_path / "file" / "labels.csv").write_text("0.png,1\n1.png,9\n")
+    plant(tmp_path / "folders", "1/a.png 9/a.png")
+    for folder in ("file", "folders"):
+        assert "none of class 0, with which numbers begin; " in about(tmp_path / folder, 10)
+    (tmp_path / "file" / "labels.csv").write_text("0.png,0\n1.png,9\n")
+    assert "none of class 0" not in about(tmp_path / "file", 10)
+
+
 def test_labels_of_a_file_may_be_synsets(tmp_path: Path) -> None:
     files = flat(tmp_path, 6)
     lines = [f"{file.name} {synset}" for file, synset in zip(files, CLASSES, strict=True)]
