@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -108,6 +109,7 @@ SIZES: Mapping[StyleName, dict[Any, Any]] = {
 LABEL = 5 / 6  # of the size of the font: names beside markers and bars
 
 _colours: ContextVar[Mapping[str, str]] = ContextVar("_colours", default=MappingProxyType({}))
+_seen: ContextVar[set[str] | None] = ContextVar("_seen", default=None)
 _families: ContextVar[Collection[str]] = ContextVar("_families", default=())
 
 
@@ -133,19 +135,36 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
     Args:
         name: one of `SIZES`.
         colours: of families, instead of their own.
+
+    Raises:
+        ValueError: there is no such style or colour.
     """
     import matplotlib
 
     if name not in SIZES:
         raise ValueError(f"no style {name!r}; there are {', '.join(SIZES)}")
-    token = _colours.set(colours or {})
+    for family, colour in (colours or {}).items():
+        if not matplotlib.colors.is_color_like(colour):
+            raise ValueError(f"colours: {family}: expected a colour of matplotlib, got {colour!r}")
+    chosen, seen = _colours.set(colours or {}), _seen.set(set())
     try:
         with settings({}):
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(LOOK | SIZES[name])
             yield
+        _warn_of_strangers()
     finally:
-        _colours.reset(token)
+        _colours.reset(chosen)
+        _seen.reset(seen)
+
+
+def _warn_of_strangers() -> None:
+    """Says which colours are of families that nobody knows, and that no figure has shown."""
+    seen = _seen.get()
+    if seen and (strange := _colours.get().keys() - STYLES.keys() - seen):
+        known = ", ".join(dict.fromkeys((*STYLES, *sorted(seen))))
+        warnings.warn(f"colours: no figure showed the family {', '.join(sorted(strange))}; there "
+                      f"are {known}", stacklevel=4)  # fmt: skip
 
 
 @contextmanager
@@ -178,7 +197,9 @@ def styles_of(families: Iterable[str]) -> dict[str, Style]:
         sorted(there - styles.keys()), cycle(_OTHERS), strict=False
     ):
         styles[family] = Style(short_label(family), colour, marker, ":", 0.8)
-    chosen = _colours.get()
+    chosen, seen = _colours.get(), _seen.get()
+    if seen is not None:
+        seen |= there
     return {
         family: replace(style, colour=chosen.get(family, style.colour))
         for family, style in styles.items()

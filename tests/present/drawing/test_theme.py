@@ -20,6 +20,7 @@ from cmx_bench.present.drawing.theme import (
     SHADES,
     STYLES,
     among,
+    style,
     styles_of,
 )
 
@@ -95,6 +96,21 @@ def test_a_family_looks_as_it_does_among_all_of_a_run() -> None:
     assert styles_of(["omega"])["omega"] != every["omega"]
     with among(["alpha", "omega", "resnet"]):
         assert styles_of(["omega"]) == {"omega": every["omega"]}
+
+
+def test_a_colour_of_no_family_is_told() -> None:
+    with (
+        pytest.warns(UserWarning, match="no figure showed the family convmixr; there are conv"),
+        style(colours={"convmixr": "red", "convmixer": "red", "mine": "red"}),
+    ):
+        assert styles_of(["resnet", "mine"])["mine"].colour == "red"
+    with style(colours={"convmixr": "red"}):
+        pass  # no figure, and no word
+    with (
+        pytest.raises(ValueError, match="colours: resnet: expected a colour of matplotlib, got 'r"),
+        style(colours={"resnet": "redd"}),
+    ):
+        pass
 
 
 def luminance(colour: str) -> float:
