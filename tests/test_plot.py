@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pandas import DataFrame
 
@@ -74,6 +76,12 @@ def test_a_new_figure_has_the_size_of_the_style(samples: DataFrame) -> None:
     assert ax.figure.get_figwidth() == 10  # type: ignore[union-attr]
     assert ax.xaxis.label.get_fontsize() == 16
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("ax", [3, "ax", [1, 2]])
+def test_axes_are_axes(samples: DataFrame, ax: Any) -> None:
+    with pytest.raises(ValueError, match="ax: expected axes of matplotlib, such as those of"):
+        cmx_bench.plot.memory(samples, ax)
 
 
 def test_an_unknown_style_is_named() -> None:

@@ -42,9 +42,16 @@ _AXES = 0.8  # of the height of a figure, where its contents ask for no other
 
 
 def show(plot: Plot, ax: Axes | None = None) -> Axes:
-    """`plot` on `ax`, or on axes of a new figure of pyplot."""
+    """`plot` on `ax`, or on axes of a new figure of pyplot.
+
+    Raises:
+        ValueError: `ax` is something else than axes.
+    """
     from matplotlib import pyplot
 
+    if ax is not None and not isinstance(ax, Axes):
+        raise ValueError(f"ax: expected axes of matplotlib, such as those of one plot that "
+                         f"pyplot.subplots gives, got {type(ax).__name__}")  # fmt: skip
     with settings(LOOK):
         ax = _paint(plot, ax or _axes(pyplot.figure(FigureClass=Sheet), plot.lines))
     for markers in filter(count_texts, ax.collections):
