@@ -18,6 +18,7 @@ from cmx_bench.units import plain
 
 # What each column of the predictions holds.
 COLUMNS: Mapping[str, str] = {
+    "run": "name of the run",
     "model": "name of the model in the suite",
     "label": "what reports call it",
     "setting": "key of the setting",
@@ -28,7 +29,7 @@ COLUMNS: Mapping[str, str] = {
     "truth_name": "name of its class; the number where the data set knows none",
     "said_name": "name of the likeliest class",
 }
-_OF_MODEL = ["model", "label", "setting"]
+_OF_MODEL = ["run", "model", "label", "setting"]
 
 
 def predictions(path: str | os.PathLike[str]) -> DataFrame:
@@ -45,17 +46,23 @@ def predictions(path: str | os.PathLike[str]) -> DataFrame:
         RecordsError: it is no run, or cannot be read.
     """
     report = read(Path(path))
-    return of_votes(report.votes, {name: model.label for name, model in report.models.items()})
+    labels = {name: model.label for name, model in report.models.items()}
+    return of_votes(report.votes, labels, report.run.name)
 
 
-def of_votes(votes: Votes, labels: Mapping[str, str], setting: str | None = None) -> DataFrame:
+def of_votes(
+    votes: Votes, labels: Mapping[str, str], run: str, setting: str | None = None
+) -> DataFrame:
     """The same of what was read, in all settings or in one.
 
     Args:
         labels: of models, by their names.
+        run: the name of the run.
     """
     voters = [voter for voter in votes.classes if setting in (None, voter[1])]
-    frames = [_of_voter(votes, voter, plain(labels[voter[0]])) for voter in voters]
+    frames = [
+        _of_voter(votes, voter, plain(labels[voter[0]])).assign(run=run) for voter in voters
+    ]  # fmt: skip
     frame = pd.concat(frames, ignore_index=True) if frames else DataFrame(columns=list(COLUMNS))
     for column in ("truth", "said"):
         numbers = frame[column].unique()
@@ -83,8 +90,8 @@ def _of_voter(votes: Votes, voter: Voter, label: str) -> DataFrame:
 
 
 def per_class(predictions: DataFrame) -> DataFrame:
-    """A row for each class of each model and setting: its images, how many are `right`, the share
-    with Wilson's 95 % interval, the class that is said most often instead, and how often.
+    """A row for each class of each model, setting and run: its images, how many are `right`, the
+    share with Wilson's 95 % interval, the class that is said most often instead, and how often.
 
     Args:
         predictions: as `predictions` gives them, or some of their rows.
@@ -100,7 +107,7 @@ def per_class(predictions: DataFrame) -> DataFrame:
 
 def _classes(predictions: DataFrame) -> Iterator[tuple[object, ...]]:
     wrong = mistakes(predictions).drop_duplicates([*_OF_MODEL, "truth"])
-    instead = {tuple(row[:4]): row[5:] for row in wrong.itertuples(index=False, name=None)}
+    instead = {tuple(row[:5]): row[6:] for row in wrong.itertuples(index=False, name=None)}
     groups = predictions.groupby([*_OF_MODEL, "truth"], observed=True, sort=False)
     counts = groups.agg(name=("truth_name", "first"), images=("right", "size"),
                         right=("right", "sum")).reset_index()  # fmt: skip
@@ -119,5 +126,5 @@ def mistakes(predictions: DataFrame) -> DataFrame:
     pairs = wrong.groupby(keys, observed=True, sort=False).size().reset_index(name="times")
     pairs = pairs.rename(columns={"said_name": "instead"})
     return pairs.sort_values(
-        [*_OF_MODEL, "times", "truth", "said"], ascending=[True, True, True, False, True, True]
+        [*_OF_MODEL, "times", "truth", "said"], ascending=[True] * 4 + [False, True, True]
     ).reset_index(drop=True)

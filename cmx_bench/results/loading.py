@@ -98,7 +98,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
         measured = {
             names[path]: (run, executions(run, of_run)) for path, (run, of_run) in runs.items()
         }
-        parts = [frame.samples(measured), *parts]
+        parts = [sheets.spell_details(frame.samples(measured)), *parts]
     return sheets.join(parts) if files else parts[0]
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
-from pandas import DataFrame, Series
+from pandas import Categorical, CategoricalDtype, DataFrame, Series
+from pandas.api.types import is_numeric_dtype
 
 from cmx_bench.results.frame import FLAGS, TEXTS
 
 _FEW = 5  # names in a message
+_NEEDED = (*TEXTS, "image", "truth", "said", "truth_name", "said_name")
 
 
 def require(
     frame: DataFrame, columns: Iterable[str], once: Sequence[str], source: str
 ) -> DataFrame:
-    """A user's frame as functions read it: whatever its index is, and with flags that are 0 and 1
-    in a database.
+    """A user's frame as functions read it: whatever its index is, with flags that are 0 and 1 in a
+    database, and with models in their order, as categoricals have them or their rows stand.
 
     Args:
         once: the columns that tell each row from all others; empty where none are sure to.
@@ -35,34 +39,53 @@ def require(
                          f"give what cmx_bench.{source} gives, or some of its rows")  # fmt: skip
     if not frame.columns.is_unique:
         raise ValueError("the frame has columns twice; keep one of each name")
-    table = frame.reset_index(drop=True)
-    absent = table[[name for name in TEXTS if name in columns]].isna().any()
-    if absent.any() or (
-        "details" in columns and any(isinstance(each, str) for each in table["details"][:1])
-    ):
-        raise ValueError("the frame lacks texts, as samples.csv.gz read by pandas alone does; "
-                         "cmx_bench.load reads it back as it was")  # fmt: skip
+    table = frame.reset_index(drop=True).infer_objects()
+    if blank := [name for name in _NEEDED if name in columns and table[name].isna().any()]:
+        raise ValueError(f"{_name(blank)}: missing in some rows; fill or leave these out, and read "
+                         "a file by cmx_bench.load, which knows empty texts")  # fmt: skip
+    for name in (name for name in TEXTS if name in columns):
+        if not isinstance(table[name].dtype, CategoricalDtype):
+            table[name] = Categorical(table[name], list(dict.fromkeys(table[name])))
     flags = [name for name in (*FLAGS, "right") if name in columns]
     if unclear := [name for name in flags if not table[name].isin([True, False]).all()]:
-        raise ValueError(f"{', '.join(unclear)}: expected True or False in each row")
+        raise ValueError(f"{_name(unclear)}: expected True or False in each row")
     table = table.astype(dict.fromkeys(flags, bool))
-    if "value" in columns and not _are_finite(table["value"][table["counts"]]):
+    if "value" in columns and not _has_numbers(table):
         raise ValueError("some rows that count have no finite number as their value; leave them "
-                         "out")  # fmt: skip
+                         "out, and read a file by cmx_bench.load")  # fmt: skip
     if once and table.duplicated([*once]).any():
-        raise ValueError("the frame has samples twice; give each run once, and load those of one "
+        raise ValueError("the frame has rows twice; give each run once, and load those of one "
                          "name together, which calls them by their paths")  # fmt: skip
-    return table
+    return table.assign(details=_parse(table["details"])) if "details" in columns else table
 
 
-def _are_finite(values: Series[Any]) -> bool:
+def _parse(details: Series[Any]) -> list[Any]:
+    """What `details` hold, which are JSON."""
+    read = cache(json.loads)
     try:
-        return bool(np.isfinite(values.to_numpy(np.float64, na_value=np.nan)).all())
-    except (TypeError, ValueError):  # texts
+        return [read(each) if isinstance(each, str) else each for each in details]
+    except ValueError as error:
+        raise ValueError(f"details: expected JSON in each row: {error}") from None
+
+
+def refuse_several(table: DataFrame) -> None:
+    """Refuses a frame of several runs, which no figure tells apart."""
+    if len(runs := list(map(str, table["run"].unique()))) > 1:
+        raise ValueError(f"rows of several runs: {', '.join(runs)}; choose those of one")
+
+
+def _has_numbers(samples: DataFrame) -> bool:
+    if not all(is_numeric_dtype(samples[name]) for name in ("value", "wanted")):
         return False
+    counting = samples["value"][samples["counts"]]
+    return bool(np.isfinite(counting.to_numpy(np.float64, na_value=np.nan)).all())
 
 
 def missing(frame: DataFrame, columns: Iterable[str]) -> str:
     """The names of the first columns that a frame lacks, in words; empty where it lacks none."""
-    names = [column for column in columns if column not in frame]
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")
+    return _name([column for column in columns if column not in frame])
+
+
+def _name(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - _FEW} more" if columns[_FEW:] else ""
+    return ", ".join(columns[:_FEW]) + more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cmx_bench.results import agreement, classwise, stats
@@ -26,7 +27,7 @@ def votes() -> Votes:
 
 
 def test_each_image_that_counts_has_a_row(votes: Votes) -> None:
-    frame = classwise.of_votes(votes, {"a": "A", "b": "B"})
+    frame = classwise.of_votes(votes, {"a": "A", "b": "B"}, "run")
     assert list(frame.columns) == list(classwise.COLUMNS)
     assert frame.groupby(["model", "setting"], observed=True).size().to_dict() == {
         ("a", "s"): 7, ("a", "t"): 7, ("b", "s"): 6,
@@ -38,14 +39,14 @@ def test_each_image_that_counts_has_a_row(votes: Votes) -> None:
 
 
 def test_an_image_with_several_labels_is_of_the_class_that_is_said(votes: Votes) -> None:
-    frame = classwise.of_votes(votes, {"a": "A", "b": "B"}, "s")
+    frame = classwise.of_votes(votes, {"a": "A", "b": "B"}, "run", "s")
     both = frame[frame["image"] == "7.png"].set_index("model")
     assert both["truth"].to_dict() == {"a": 2, "b": 0}
     assert both["right"].to_dict() == {"a": True, "b": False}
 
 
 def test_classes_have_wilsons_interval_and_what_is_said_instead(votes: Votes) -> None:
-    frame = classwise.per_class(classwise.of_votes(votes, {"a": "A", "b": "B"}, "s"))
+    frame = classwise.per_class(classwise.of_votes(votes, {"a": "A", "b": "B"}, "run", "s"))
     rows = {(row.model, row.name_): row for row in
             frame.rename(columns={"name": "name_"}).itertuples()}  # fmt: skip
     cat = rows["a", "cat"]
@@ -57,8 +58,21 @@ def test_classes_have_wilsons_interval_and_what_is_said_instead(votes: Votes) ->
     assert rows["b", "dog"].images == 1  # the other one is broken
 
 
+def test_runs_are_not_mixed_up(votes: Votes) -> None:
+    """Their images were added up, for nothing told of which run a row is."""
+    labels = {"a": "A", "b": "B"}
+    first, second = (classwise.of_votes(votes, labels, run) for run in ("one", "two"))
+    rows = classwise.per_class(pd.concat([first, second]))
+    known = classwise.per_class(first)
+    assert list(rows["run"].unique()) == ["one", "two"]
+    assert list(rows["images"]) == [*known["images"]] * 2
+    assert list(rows["times"]) == [*known["times"]] * 2
+    with pytest.raises(ValueError, match="truth: missing in some rows"):
+        classwise.per_class(first.assign(truth=first["truth"].where(first.index > 0)))
+
+
 def test_mistakes_stand_with_the_most_frequent_first(votes: Votes) -> None:
-    frame = classwise.mistakes(classwise.of_votes(votes, {"a": "A", "b": "B"}, "s"))
+    frame = classwise.mistakes(classwise.of_votes(votes, {"a": "A", "b": "B"}, "run", "s"))
     rows = list(zip(frame["model"], frame["truth"], frame["instead"], frame["times"], strict=True))
     assert rows == [
         ("a", 0, "dog", 2), ("b", 0, "dog", 1), ("b", 0, "2", 1), ("b", 1, "cat", 1),
@@ -67,7 +81,7 @@ def test_mistakes_stand_with_the_most_frequent_first(votes: Votes) -> None:
 
 
 def test_without_votes_there_is_an_empty_frame() -> None:
-    frame = classwise.of_votes(agreement.NO_VOTES, {})
+    frame = classwise.of_votes(agreement.NO_VOTES, {}, "run")
     assert frame.empty and list(frame.columns) == list(classwise.COLUMNS)
     assert classwise.per_class(frame).empty
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
-from cmx_bench.results import frame
+from cmx_bench.results import frame, sheets
 from cmx_bench.results.executions import executions
 from cmx_bench.results.summary import summary
 from cmx_bench.results.users_frames import require
@@ -37,7 +37,7 @@ def test_flags_may_be_zero_and_one_as_databases_have_them(samples: DataFrame) ->
 def test_samples_that_are_there_twice_are_refused(samples: DataFrame) -> None:
     """The intervals of accuracies over seeds were too narrow, and two runs of one name became
     one."""
-    with pytest.raises(ValueError, match="samples twice; give each run once, and load those of"):
+    with pytest.raises(ValueError, match="rows twice; give each run once, and load those of"):
         summary(pd.concat([samples, samples]))
     other = samples.assign(run="other")
     assert len(summary(pd.concat([samples, other]))) == 2 * len(summary(samples))
@@ -66,6 +66,26 @@ def test_what_is_no_frame_of_samples_is_refused(samples: DataFrame) -> None:
     with pytest.raises(ValueError, match="columns twice; keep one of each name"):
         summary(pd.concat([samples, samples[["value"]]], axis="columns"))
     assert require(samples[:0], frame.COLUMNS, frame.ONCE, "load").empty
+
+
+def test_a_label_that_is_missing_is_named(samples: DataFrame) -> None:
+    labels = samples["label"].map({str(samples["label"].iloc[0]): "mine"})
+    with pytest.raises(ValueError, match="label: missing in some rows; fill or leave these out"):
+        summary(samples.assign(label=labels))
+
+
+def test_details_are_json(samples: DataFrame) -> None:
+    spelt = sheets.spell_details(samples)
+    pd.testing.assert_frame_equal(summary(spelt), summary(samples))
+    with pytest.raises(ValueError, match="details: expected JSON in each row: Expecting"):
+        summary(spelt.assign(details="{"))
+
+
+def test_texts_alone_keep_the_order_of_their_rows(samples: DataFrame) -> None:
+    """They were sorted by name, and the models of a figure stood in another order than the rows."""
+    texts = samples.astype({"model": str})[::-1]
+    models = require(texts, frame.COLUMNS, frame.ONCE, "load")["model"]
+    assert list(models.cat.categories) == list(samples["model"].unique())[::-1]
 
 
 def test_what_does_not_count_has_no_value(samples: DataFrame) -> None:

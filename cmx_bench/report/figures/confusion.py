@@ -16,7 +16,7 @@ from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
 from cmx_bench.report.tables.by_class import MOST_CLASSES, classes_of
 from cmx_bench.results.classwise import COLUMNS, mistakes, of_votes
-from cmx_bench.results.users_frames import require
+from cmx_bench.results.users_frames import refuse_several, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,11 +39,12 @@ def confusion(
         setting: the key of the setting, where there are several.
 
     Raises:
-        ValueError: columns are missing, there is no such setting, none is chosen among several, or
-            there is nothing to draw: no prediction, or of more than `MOST_CLASSES` classes none
-            that is confused.
+        ValueError: columns are missing, there are several runs, there is no such setting, none is
+            chosen among several, or there is nothing to draw: no prediction, or of more than
+            `MOST_CLASSES` classes none that is confused.
     """
     predictions = require(predictions, COLUMNS, (), "predictions")
+    refuse_several(predictions)
     settings = list(map(str, predictions["setting"].unique()))
     if setting is None and len(settings) > 1:
         listed = ", ".join(settings)
@@ -57,7 +58,8 @@ def confusion(
 def plot(chosen: Selection) -> Plot:
     """The matrices of a setting."""
     labels = {str(name): str(label) for name, label in chosen.models["label"].items()}
-    return _plot(of_votes(chosen.votes, labels, chosen.key), chosen.key, chosen.name)
+    run = str(next(iter(chosen.samples["run"]), ""))
+    return _plot(of_votes(chosen.votes, labels, run, chosen.key), chosen.key, chosen.name)
 
 
 class _Grid(NamedTuple):

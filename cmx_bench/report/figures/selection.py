@@ -17,7 +17,7 @@ from cmx_bench.results.agreement import NO_VOTES, Votes
 from cmx_bench.results.disturbance import FEWEST_UNDISTURBED
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
-from cmx_bench.results.users_frames import require
+from cmx_bench.results.users_frames import refuse_several, require
 
 # The keys of settings whose rows make a figure, by the name of what it shows.
 Choices: TypeAlias = Callable[[DataFrame], Mapping[str, Sequence[str]]]
@@ -174,8 +174,7 @@ def select(samples: DataFrame, choices: Choices, setting: str | None = None) -> 
     """
     samples = require(samples, frame.COLUMNS, frame.ONCE, "load")
     known = choices(samples)
-    if len(runs := list(samples["run"].unique())) > 1:
-        raise ValueError(f"samples of several runs: {', '.join(runs)}; choose those of one")
+    refuse_several(samples)
     if not known:
         raise ValueError("the samples have no setting for this figure")
     if setting is None and len(known) > 1:

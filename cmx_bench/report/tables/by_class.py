@@ -25,7 +25,7 @@ def tables(report: Report, setting: Setting) -> Iterator[Table]:
     """Accuracy by class; then a matrix for each model or, of many classes, the pairs that are
     confused most."""
     labels = {name: model.label for name, model in report.models.items()}
-    predictions = classwise.of_votes(report.votes, labels, setting.key)
+    predictions = classwise.of_votes(report.votes, labels, report.run.name, setting.key)
     if predictions.empty:
         return
     yield accuracies(predictions, setting, report.over_seeds)

@@ -40,7 +40,7 @@ def test_of_many_classes_those_that_are_confused_most_are_shown() -> None:
 
 def test_of_many_classes_that_nobody_confuses_there_is_no_figure() -> None:
     report = made(by_class.MOST_CLASSES + 1)
-    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS})
+    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS}, "run")
     with pytest.raises(ValueError, match="left out, because no model confuses any of the 21 class"):
         cmx_bench.plot.confusion(said[said["model"] == MODELS[1].name])
 
@@ -49,7 +49,7 @@ def test_the_figure_can_be_drawn_from_predictions() -> None:
     from matplotlib import pyplot
 
     report = made(3)
-    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS})
+    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS}, "run")
     ax = cmx_bench.plot.confusion(said[said["model"] == MODELS[0].name])
     assert [text.get_text() for text in ax.texts][:2] == [MODELS[0].label, "10"]
     pyplot.close("all")
@@ -58,5 +58,7 @@ def test_the_figure_can_be_drawn_from_predictions() -> None:
     both = pd.concat([said, said.assign(setting="other")])
     with pytest.raises(ValueError, match="in several settings; give one as setting=…"):
         cmx_bench.plot.confusion(both)
+    with pytest.raises(ValueError, match="rows of several runs: run, other; choose those of one"):
+        cmx_bench.plot.confusion(pd.concat([said, said.assign(run="other")]))
     with pytest.raises(ValueError, match="left out"):
         cmx_bench.plot.confusion(said[:0])
