@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cmx_bench.errors import RecordsError
@@ -179,6 +180,5 @@ def _fate(result: Result | None) -> str:
 def _seconds(base: Report, head: Report, comparison: Comparison) -> float:
     """Of one more process on each side."""
     key = (comparison.model, comparison.setting, comparison.metric.name)
-    sides = (report.samples_of(report.results[key]) for report in (base, head))
-    processes = (side[side["status"] == "ok"].drop_duplicates("record") for side in sides)
-    return sum(float(of_side["elapsed"].mean()) for of_side in processes)
+    sides = (report.processes[key] for report in (base, head))
+    return sum(fmean(process.elapsed for process in side) for side in sides)

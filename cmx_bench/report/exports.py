@@ -5,13 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from itertools import compress, pairwise
-from typing import Any
 
 from pandas import DataFrame
 
@@ -21,8 +17,8 @@ from cmx_bench.present.latex import escape
 from cmx_bench.report.headline import code, device
 from cmx_bench.report.tables.judgements import judge
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import frame, identity, sheets, summary, swept_arguments
-from cmx_bench.results.nouns import Key, Report
+from cmx_bench.results import identity, sheets
+from cmx_bench.results.nouns import Report
 
 RESULTS = (
     "model", "label", "family", "setting", "metric", "value", "unit", "low", "high", "n", "status",
@@ -85,7 +81,6 @@ def _list_published(report: Report) -> Iterator[tuple[object, ...]]:
 
 def json_of(report: Report) -> str:
     """Results with raw samples in base units, published figures, failures and gaps."""
-    processes = _processes(report.samples)
     content = {
         "schema": SCHEMA,
         "content_hash": identity.content_hash(report.run, report.records),
@@ -99,7 +94,8 @@ def json_of(report: Report) -> str:
         ],
         "results": [
             {name: value for name, value in result._asdict().items() if name not in _INNER}
-            | {"wide": result.wide, "processes": processes.get(key, [])}
+            | {"wide": result.wide,
+               "processes": [each._asdict() for each in report.processes.get(key, ())]}
             for key, result in report.results.items()
         ],
         "published": {
@@ -112,39 +108,6 @@ def json_of(report: Report) -> str:
         "last_record_unfinished": report.unfinished,
     }  # fmt: skip
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
-
-def _processes(samples: DataFrame) -> dict[Key, list[dict[str, Any]]]:
-    """What each fresh process gave, by the key of its result."""
-    rows = samples[(samples["status"] == "ok") & ~samples["why"].isin(summary.ASIDE)]
-    columns = {name: rows[name].tolist() for name in rows.columns}
-    others = {*frame.COLUMNS, *swept_arguments.columns_in(rows)}
-    conditions = [name for name in columns if name not in others]
-    starts = [place for place, sample in enumerate(columns["sample"]) if sample == 0]
-    processes: dict[Key, list[dict[str, Any]]] = {}
-    for start, end in pairwise([*starts, len(rows)]):
-        taken = {name: column[start:end] for name, column in columns.items()}
-        key = columns["model"][start], columns["setting"][start], columns["metric"][start]
-        processes.setdefault(key, []).append(_process(taken, conditions))
-    return processes
-
-
-def _process(taken: Mapping[str, list[Any]], conditions: Sequence[str]) -> dict[str, Any]:
-    """The samples of one process, and the conditions of all that it took, in order.
-
-    Args:
-        taken: what each of its samples has in each column.
-    """
-    thrown = taken["discarded"]
-    watched = {name: taken[name] for name in conditions if not math.isnan(taken[name][0])}
-    same = ("replicate", "environment", "elapsed", "disturbed", "details")
-    return {
-        **{name: taken[name][0] for name in same},
-        "samples": list(compress(taken["value"], map(operator.not_, thrown))),
-        "discarded": list(compress(taken["value"], thrown)),
-        "covariates": watched | ({"discarded": thrown} if watched else {}),
-        "counts": any(taken["counts"]),
-    }
 
 
 # --- BibTeX ---------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ no `value`, so that nothing that was planned is absent.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, TypeAlias
+from itertools import chain, compress, pairwise
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -82,16 +83,16 @@ TEXTS = (
 FLAGS = ("imagenet", "discarded", "disturbed", "counts")
 # What tells a sample from all others.
 ONCE = ("run", "model", "setting", "metric", "record", "sample")
+# Rows that count for nothing for these reasons say nothing of a cell either.
+ASIDE = ("tried again", "other environment")
 _NO_VALUE, _UNFINISHED = "the measure gave no value", "the run is not finished"
 
 
 # One metric of one execution: columns of the frame, and behind them the `values` and what else has
 # an entry for each sample taken.
 _Row: TypeAlias = dict[str, Any]
-_OF_ROW = (
-    "model", "setting", "measure", "metric", "status", "record", "replicate", "disturbed",
-    "process_counts", "why", "reason", "environment", "started", "elapsed", "details",
-)  # fmt: skip
+# What has a value of its own for each sample, and not for each row.
+_OF_SAMPLE = ("sample", "value", "discarded", "counts")
 
 
 def samples(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
@@ -129,6 +130,43 @@ def on_imagenet(run: Run) -> bool:
     return whole and bool(_IMAGENET.fullmatch(str(asked.get("dataset", "")).lower()))
 
 
+class Process(NamedTuple):
+    """The samples of one metric that a fresh process gave, and the conditions of all that it took,
+    in order; `counts` where its value rests on it."""
+
+    replicate: int
+    environment: str
+    elapsed: float
+    disturbed: bool
+    details: Mapping[str, Any]
+    samples: list[float]
+    discarded: list[float]
+    covariates: Mapping[str, list[Any]]
+    counts: bool
+
+
+def processes(frame: DataFrame) -> dict[tuple[str, str, str], list[Process]]:
+    """The processes of one run that ended well, by model, setting and metric."""
+    rows = frame[(frame["status"] == "ok") & ~frame["why"].isin(ASIDE)]
+    columns = {str(name): rows[name].tolist() for name in rows.columns}
+    conditions = columns.keys() - COLUMNS.keys() - {*swept_arguments.columns_in(rows)}
+    watching = [name for name in columns if name in conditions]
+    starts = [place for place, sample in enumerate(columns["sample"]) if sample == 0]
+    found: dict[tuple[str, str, str], list[Process]] = {}
+    for start, end in pairwise([*starts, len(rows)]):
+        first = {name: column[start] for name, column in columns.items()}
+        values, thrown = (columns[name][start:end] for name in ("value", "discarded"))
+        watched = {name: columns[name][start:end] for name in watching if pd.notna(first[name])}
+        found.setdefault((first["model"], first["setting"], first["metric"]), []).append(Process(
+            *(first[name] for name in Process._fields[:5]),
+            samples=list(compress(values, map(operator.not_, thrown))),
+            discarded=list(compress(values, thrown)),
+            covariates=watched | ({"discarded": thrown} if watched else {}),
+            counts=any(columns["counts"][start:end]),
+        ))  # fmt: skip
+    return found
+
+
 def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
     """The key of the cell and the name of each metric that no table has."""
     rows = frame[~frame["metric"].isin(list(METRICS)) & (frame["why"] == "")]
@@ -139,23 +177,21 @@ def unknown_metrics(frame: DataFrame) -> list[tuple[str, str]]:
 def _build(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     """The columns of `COLUMNS`, and conditions; of all runs at once, for pandas takes as long for
     one as for many."""
-    by_run = {name: list(_rows(run, tries)) for name, (run, tries) in runs.items()}
-    rows = _chain(by_run.values())
+    told: dict[str, DataFrame] = {}
+    for name, (run, _) in runs.items():  # each by itself, for what was swept is its own matter
+        before = next(reversed(told), name)
+        alike = before in told and runs[before][0].models == run.models
+        told[name] = told[before] if alike else models(run.models).set_index("model")
+    swept = dict.fromkeys(
+        column for of_run in told.values() for column in swept_arguments.columns_in(of_run)
+    )
+    rows = _chain([*_tell(name, *runs[name], of_run)] for name, of_run in told.items())
     sizes = np.array([max(1, len(row["values"])) for row in rows], dtype=np.int64)
-    columns = {key: [row[key] for row in rows] for key in _OF_ROW}
-    columns["run"] = _chain([name] * len(of_run) for name, of_run in by_run.items())
-    frame = DataFrame(columns if rows else [], columns=list(columns))
-    given = {name: run for name, (run, _) in runs.items()}
-    frame = frame.assign(**_constants(given, frame))
-    frame = frame.merge(_models(given), on=["run", "model"], how="left")
-    frame = frame.merge(_settings(given), on=["run", "setting"], how="left")
+    of_row = [name for name in (*COLUMNS, *swept, "process_counts") if name not in _OF_SAMPLE]
+    frame = DataFrame({name: [row.get(name, np.nan) for row in rows] for name in of_row})
     frame = frame.loc[frame.index.repeat(sizes)].reset_index(drop=True)
     # Plain integers: seaborn 0.13 has no legend for pandas' own, which can be missing.
-    for column, missing in NUMBERS.items():
-        frame[column] = frame[column].fillna(missing).astype("int64")
-    frame["label"] = frame["label"].fillna(frame["model"])
-    for column in (*OF_MODEL[1:-1], *_OF_SETTING[:-1]):
-        frame[column] = frame[column].fillna("")
+    frame = frame.astype(dict.fromkeys((*NUMBERS, "planned"), "int64") | {"wanted": "float64"})
     frame["sample"] = np.concatenate([np.arange(size) for size in sizes]) if rows else []
     frame["value"] = np.array(_chain(row["values"] or [np.nan] for row in rows), np.float64)
     frame["discarded"] = np.array(_chain(row["thrown"] or [False] for row in rows), np.bool_)
@@ -163,8 +199,7 @@ def _build(runs: Mapping[str, tuple[Run, Sequence[Execution]]]) -> DataFrame:
     frame["counts"] = valued & frame["process_counts"] & ~frame["discarded"]
     frame.loc[valued & ~frame["process_counts"], "why"] = "disturbed process"
     frame.loc[valued & frame["discarded"], "why"] = "disturbed block"
-    ordered = [*COLUMNS, *swept_arguments.columns_in(frame)]
-    return frame[ordered].join(_conditions(rows, sizes))
+    return frame[[*COLUMNS, *swept]].join(_conditions(rows, sizes))
 
 
 def _chain(parts: Iterable[Sequence[Any]]) -> list[Any]:
@@ -184,49 +219,30 @@ def models(models: Sequence[Model]) -> DataFrame:
     return told.join(swept_arguments.find(models))
 
 
-def _models(runs: Mapping[str, Run]) -> DataFrame:
-    """Of each run by itself, for what was swept is a matter of its own models."""
-    parts: list[DataFrame] = []
-    before: Run | None = None
-    for name, run in runs.items():
-        if before is None or run.models != before.models:
-            of_run = models(run.models)
-        # Texts, were there no models at all.
-        parts.append(of_run.assign(run=np.array([name] * len(of_run), dtype=object)))
-        before = run
-    return pd.concat(parts, ignore_index=True)
+def _tell(name: str, run: Run, tries: Sequence[Execution], of_models: DataFrame) -> Iterator[_Row]:
+    """The rows of a run, with what its models, its settings and the run itself tell of each."""
+    known, planned = of_models.to_dict("index"), gaps.processes(run)
+    settings = {f"r{one.image_size}": {"image_size": one.image_size} for one in run.settings}
+    for one in run.settings:
+        own = {column: getattr(one, column) for column in (*_OF_SETTING[1:], "image_size")}
+        settings[one.key] = {"setting_name": one.name, **own}
+    same = {
+        "run": name, "dataset": plain(str(run.accuracy.get("dataset", ""))),
+        "imagenet": on_imagenet(run),
+    }  # fmt: skip
+    for row in _rows(run, tries):
+        model, measure, setting, metric = map(row.get, ("model", "measure", "setting", "metric"))
+        yield {
+            **_UNTOLD, "label": model, **same, **settings.get(setting, {}), **known.get(model, {}),
+            **row, "planned": planned(model, measure, setting),
+            "wanted": run.precision if metric in _PRECISE else None,
+            "unit": METRICS[metric].unit if metric in METRICS else "",
+        }  # fmt: skip
 
 
-def _settings(runs: Mapping[str, Run]) -> DataFrame:
-    """What each setting's key stands for; of what settings share the image size alone is known."""
-    rows: list[tuple[str | int | None, ...]] = []
-    for name, run in runs.items():
-        rows += [
-            (name, one.key, one.name, one.device, one.hardware, one.precision, one.layout,
-             one.compile, one.batch_size, one.image_size)
-            for one in run.settings
-        ]  # fmt: skip
-        sizes = dict.fromkeys(setting.image_size for setting in run.settings)
-        rows += [(name, f"r{size}", "", "", "", "", "", "", None, size) for size in sizes]
-    columns = ["run", "setting", *_OF_SETTING, "image_size"]
-    return DataFrame(rows, columns=columns).drop_duplicates(["run", "setting"])
-
-
-def _constants(runs: Mapping[str, Run], frame: DataFrame) -> dict[str, Any]:
-    """What follows from the run, and the measure or the metric, alone."""
-    planned = {name: gaps.processes(run) for name, run in runs.items()}
-    precise = {first_of(name) for name, info in MEASURES.items() if info.precise}
-    units = {name: metric.unit for name, metric in METRICS.items()}
-    cells = zip(*(frame[name] for name in ("run", "model", "measure", "setting")), strict=True)
-    wanted = frame["run"].map({name: run.precision for name, run in runs.items()})
-    datasets = {name: plain(str(run.accuracy.get("dataset", ""))) for name, run in runs.items()}
-    return {
-        "dataset": frame["run"].map(datasets),
-        "imagenet": frame["run"].map({name: on_imagenet(run) for name, run in runs.items()}),
-        "planned": np.array([planned[name](*cell) for name, *cell in cells], np.int64),
-        "wanted": wanted.astype("float64").where(frame["metric"].isin(precise)),
-        "unit": frame["metric"].map(units).fillna(""),
-    }
+_PRECISE = {first_of(name) for name, info in MEASURES.items() if info.precise}
+# Of what settings of an image size share, and of what the run does not know.
+_UNTOLD = dict.fromkeys((*OF_MODEL, *_OF_SETTING), "") | dict.fromkeys(NUMBERS, 0)
 
 
 def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pandas import DataFrame
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.measures import MEASURES
 from cmx_bench.metrics import METRICS, Metric, first_of
 from cmx_bench.published import Counterparts
-from cmx_bench.results import frame, summary
+from cmx_bench.results import frame
 from cmx_bench.results.agreement import NO_VOTES, Voter, Votes
+from cmx_bench.results.frame import Process
 from cmx_bench.results.gaps import Gap
 from cmx_bench.results.records import Record, Run
 from cmx_bench.results.stats import Estimate
@@ -138,19 +137,9 @@ class Report:
         return any(self.estimate(model, setting, name) is not None for name in names)
 
     @cached_property
-    def _places(self) -> Mapping[Key, NDArray[np.int64]]:
-        groups = self.samples[~self.samples["why"].isin(summary.ASIDE)].groupby(
-            summary.KEYS[1:], observed=True, sort=False
-        )
-        return {cast(Key, key): rows.to_numpy() for key, rows in groups.groups.items()}
-
-    def samples_of(self, result: Result) -> DataFrame:
-        """The rows of the samples that a result was made from."""
-        places = self._places[result.model, result.setting, result.metric]
-        start, end = places[0], places[-1] + 1
-        if len(places) == end - start:  # a slice copies nothing: 0.1 ms instead of 3
-            return self.samples.iloc[start:end]
-        return self.samples.iloc[places]
+    def processes(self) -> Mapping[Key, Sequence[Process]]:
+        """What each fresh process gave, by the key of its result."""
+        return frame.processes(self.samples)
 
     @property
     def on_imagenet(self) -> bool:

@@ -30,10 +30,9 @@ def in_folder(folder: Path, report: Report) -> Iterator[Miscount]:
     """
     images = report.votes.images
     for voter in report.votes.counted:
-        samples = report.samples_of(report.results[(*voter, "top1")])
-        ended = samples[samples["status"] == "ok"]
-        for replicate, details in zip(ended["replicate"], ended["details"], strict=True):
-            path = predictions.path(predictions.home(folder, replicate), *voter)
+        for process in report.processes[(*voter, "top1")]:
+            details = process.details
+            path = predictions.path(predictions.home(folder, process.replicate), *voter)
             where = path.relative_to(folder).as_posix()
             rows = predictions.read(path, len(images.keys))
             counted = rows["top5"][:, 0] >= 0  # but for broken images
@@ -49,9 +48,8 @@ def in_page(report: Report) -> Iterator[Miscount]:
     """The same of a page, which holds the likeliest class of each image, of several trainings of
     the first."""
     for voter, counted in report.votes.counted.items():
-        samples = report.samples_of(report.results[(*voter, "top1")])
-        first = samples[(samples["status"] == "ok") & (samples["replicate"] == 0)]
-        for recorded in first["details"][:1]:
+        processes = report.processes[(*voter, "top1")]
+        for recorded in [each.details for each in processes if each.replicate == 0][:1]:
             where = f"predictions of {' in '.join(voter)}"
             yield from _count(where, "images", recorded["images"], counted)
             right = counted & report.votes.right[voter]

@@ -14,7 +14,7 @@ from pandas import DataFrame
 from cmx_bench.measures.conditions import LAUNCH_BOUND
 from cmx_bench.metrics import METRICS, Metric
 from cmx_bench.results import stats
-from cmx_bench.results.frame import COLUMNS, ONCE
+from cmx_bench.results.frame import ASIDE, COLUMNS, ONCE
 from cmx_bench.results.grouping import group
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.users_frames import require
@@ -22,8 +22,6 @@ from cmx_bench.results.users_frames import require
 Status: TypeAlias = Literal["ok", "failed", "skipped", "not measured"]
 
 KEYS = ["run", "model", "setting", "metric"]
-# Rows that count for nothing for these reasons say nothing of a cell either.
-ASIDE = ("tried again", "other environment")
 
 
 class Result(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -30,22 +31,21 @@ def test_a_result_of_a_setting_is_its_own_or_what_its_image_size_shares(report: 
     assert report.estimate(model, BF16, "energy") is None
 
 
-def test_the_samples_of_a_result_are_those_that_it_was_made_from(report: Report) -> None:
+def test_the_processes_of_a_result_are_those_that_it_was_made_from(report: Report) -> None:
     result = report.results[PAPER[1].name, BF16.key, "throughput"]
-    samples = report.samples_of(result)
-    assert set(samples["model"]) == {PAPER[1].name} and set(samples["setting"]) == {BF16.key}
-    assert len(samples) == 5 * 5
+    processes = report.processes[PAPER[1].name, BF16.key, "throughput"]
+    assert {one.replicate: statistics.median(one.samples) for one in processes} == result.medians
+    assert all(one.counts and len(one.samples) == 5 for one in processes)
 
 
-def test_samples_that_lie_apart_are_found_too() -> None:
+def test_processes_that_lie_apart_are_found_too() -> None:
     """A first try that failed was measured before all others."""
     run: Run = make_run(PAPER[:2], (FP16,), ("throughput", "memory"), replicates=2)
     records = make_records(run)
     apart: list[Record] = sorted(records, key=lambda record: record.replicate)
     report = summarise(run, [failed(records[0], "boom"), *apart])
-    result = report.results[PAPER[0].name, FP16.key, "throughput"]
-    assert sorted(set(report.samples_of(result)["replicate"])) == [0, 1]
-    assert set(report.samples_of(result)["status"]) == {"ok"}
+    processes = report.processes[PAPER[0].name, FP16.key, "throughput"]
+    assert [one.replicate for one in processes] == [0, 1]
 
 
 def test_what_was_measured_at_all(report: Report) -> None:

@@ -13,7 +13,7 @@ from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
-from cmx_bench.results.summary import ASIDE
+from cmx_bench.results.frame import ASIDE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

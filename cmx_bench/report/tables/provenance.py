@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from cmx_bench import published, units
 from cmx_bench.cell import ZERO
 from cmx_bench.measures import conditions
 from cmx_bench.present.content import Column, Entry, Table, first_few
 from cmx_bench.report import entries
-from cmx_bench.results import summary
 from cmx_bench.results.environment import comparable, must_match
-from cmx_bench.results.nouns import Key, Report
+from cmx_bench.results.frame import Process
+from cmx_bench.results.nouns import Report
 from cmx_bench.results.origins import of as origins_of
 from cmx_bench.results.records import Environment
-from cmx_bench.results.summary import Result
 
 _DISCARDED = (
     f"A block of passes was discarded where there was a cause ({', '.join(conditions.REASONS)}) "
@@ -38,51 +37,27 @@ def samples(report: Report) -> Table:
         for key, result in report.results.items()
         if result.medians and not result.about.exact
     }
-    lines = _lines(report, sampled)
     rows = (
-        (result.label, result.setting, f"{result.about.title} ({result.unit})", *lines[key])
+        (result.label, result.setting, f"{result.about.title} ({result.unit})",
+         "\n".join(_line(process, max(4, entries.digits_of(result))) for process in processes),
+         ", ".join(dict.fromkeys(process.environment for process in processes)))
         for key, result in sorted(sampled.items(), key=lambda item: order[item[1].model])
-    )
+        for processes in [report.processes[key]]
+    )  # fmt: skip
     remarks = (_DISCARDED,) if report.blocks.taken else ()
     return entries.table(
         "samples", "Samples of each process", columns, rows, remarks, True, naming=3
     )
 
 
-def _lines(report: Report, results: Mapping[Key, Result]) -> dict[Key, tuple[str, str]]:
-    """The samples of each result, a line for each process, and the environments of these.
-
-    At least four digits tell neighbours apart.
-    """
-    digits = {key: max(4, entries.digits_of(result)) for key, result in results.items()}
-    frame = report.samples
-    known = (frame["status"] == "ok") & ~frame["why"].isin(summary.ASIDE)
-    ended = frame[known & frame["metric"].isin({metric for _, _, metric in results})]
-    keys = zip(ended["model"], ended["setting"], ended["metric"], strict=True)
-    values = zip(keys, ended["value"], ended["discarded"], strict=True)
-    texts = ["" if discarded else f" · {units.significant(value, digits.get(key, 4))}"
-             for key, value, discarded in values]  # fmt: skip
-    by_process = [*summary.KEYS[1:], "record"]
-    processes = ended.assign(text=texts).groupby(by_process, observed=True, sort=False).agg(
-        environment=("environment", "first"), replicate=("replicate", "first"),
-        text=("text", "sum"), discarded=("discarded", "sum"), disturbed=("disturbed", "any"),
-        counts=("counts", "any"),
-    )  # fmt: skip
-    lines: dict[Key, list[str]] = {key: [] for key in results}
-    environments: dict[Key, dict[str, None]] = {key: {} for key in results}
-    rows = processes.reset_index().itertuples(index=False, name=None)
-    for model, setting, metric, _, environment, *process in rows:
-        if (key := (model, setting, metric)) in results:
-            lines[key].append(_line(*process))
-            environments[key][environment] = None
-    return {key: ("\n".join(lines[key]), ", ".join(environments[key])) for key in results}
-
-
-def _line(replicate: int, text: str, discarded: int, disturbed: bool, counts: bool) -> str:
-    """`1: 98.80 · 98.90 (3 discarded)`: its samples, and what else there was."""
+def _line(process: Process, digits: int) -> str:
+    """`1: 98.80 · 98.90 (3 discarded)`: its samples, and what else there was. At least four digits
+    tell neighbours apart."""
+    discarded = len(process.discarded)
     asides = [f"{discarded} discarded"] * (discarded > 0)
-    asides += ["disturbed"] * disturbed + ["does not count"] * (not counts)
-    return f"{replicate}: {text.removeprefix(' · ')}" + f" ({', '.join(asides)})" * bool(asides)
+    asides += ["disturbed"] * process.disturbed + ["does not count"] * (not process.counts)
+    samples = " · ".join(units.significant(value, digits) for value in process.samples)
+    return f"{process.replicate}: {samples}" + f" ({', '.join(asides)})" * bool(asides)
 
 
 def cite_figures(report: Report) -> Table:

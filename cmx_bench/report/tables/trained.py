@@ -13,7 +13,7 @@ from cmx_bench import units
 from cmx_bench.cell import Model
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.results import summary
+from cmx_bench.results import frame
 from cmx_bench.results.nouns import Report
 
 
@@ -21,7 +21,7 @@ def trainings(samples: DataFrame) -> dict[str, list[Mapping[str, Any]]]:
     """What is told of each model's trainings, one for each seed, by its name; settings share
     them."""
     ended = (samples["metric"] == "top1") & (samples["status"] == "ok")
-    records = samples[ended & ~samples["why"].isin(summary.ASIDE)].drop_duplicates("record")
+    records = samples[ended & ~samples["why"].isin(frame.ASIDE)].drop_duplicates("record")
     seeds: dict[str, list[Mapping[str, Any]]] = {}
     by_cell = records.groupby(["model", "setting"], observed=True, sort=False)["details"]
     for (model, _), details in by_cell:
