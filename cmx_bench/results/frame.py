@@ -157,12 +157,12 @@ def processes(frame: DataFrame) -> dict[tuple[str, str, str], list[Process]]:
         first = {name: column[start] for name, column in columns.items()}
         values, thrown = (columns[name][start:end] for name in ("value", "discarded"))
         watched = {name: columns[name][start:end] for name in watching if pd.notna(first[name])}
-        found.setdefault((first["model"], first["setting"], first["metric"]), []).append(Process(
-            *(first[name] for name in Process._fields[:5]),
-            samples=list(compress(values, map(operator.not_, thrown))),
-            discarded=list(compress(values, thrown)),
-            covariates=watched | ({"discarded": thrown} if watched else {}),
-            counts=any(columns["counts"][start:end]),
+        key = first["model"], first["setting"], first["metric"]
+        found.setdefault(key, []).append(Process(
+            first["replicate"], first["environment"], first["elapsed"], first["disturbed"],
+            first["details"], list(compress(values, map(operator.not_, thrown))),
+            list(compress(values, thrown)), watched | ({"discarded": thrown} if watched else {}),
+            any(columns["counts"][start:end]),
         ))  # fmt: skip
     return found
 
@@ -221,20 +221,22 @@ def models(models: Sequence[Model]) -> DataFrame:
 
 def _tell(name: str, run: Run, tries: Sequence[Execution], of_models: DataFrame) -> Iterator[_Row]:
     """The rows of a run, with what its models, its settings and the run itself tell of each."""
-    known, planned = of_models.to_dict("index"), gaps.processes(run)
-    settings = {f"r{one.image_size}": {"image_size": one.image_size} for one in run.settings}
+    known: dict[Any, Any] = of_models.to_dict("index")
+    settings: dict[str, _Row] = {}
     for one in run.settings:
+        settings[f"r{one.image_size}"] = {"image_size": one.image_size}
         own = {column: getattr(one, column) for column in (*_OF_SETTING[1:], "image_size")}
         settings[one.key] = {"setting_name": one.name, **own}
     same = {
         "run": name, "dataset": plain(str(run.accuracy.get("dataset", ""))),
         "imagenet": on_imagenet(run),
     }  # fmt: skip
+    planned = gaps.processes(run)
     for row in _rows(run, tries):
-        model, measure, setting, metric = map(row.get, ("model", "measure", "setting", "metric"))
+        metric, cell = row["metric"], (row["model"], row["measure"], row["setting"])
         yield {
-            **_UNTOLD, "label": model, **same, **settings.get(setting, {}), **known.get(model, {}),
-            **row, "planned": planned(model, measure, setting),
+            **_UNTOLD, "label": row["model"], **same, **settings.get(row["setting"], {}),
+            **known.get(row["model"], {}), **row, "planned": planned(*cell),
             "wanted": run.precision if metric in _PRECISE else None,
             "unit": METRICS[metric].unit if metric in METRICS else "",
         }  # fmt: skip
@@ -242,7 +244,7 @@ def _tell(name: str, run: Run, tries: Sequence[Execution], of_models: DataFrame)
 
 _PRECISE = {first_of(name) for name, info in MEASURES.items() if info.precise}
 # Of what settings of an image size share, and of what the run does not know.
-_UNTOLD = dict.fromkeys((*OF_MODEL, *_OF_SETTING), "") | dict.fromkeys(NUMBERS, 0)
+_UNTOLD: _Row = {**dict.fromkeys((*OF_MODEL, *_OF_SETTING), ""), **dict.fromkeys(NUMBERS, 0)}
 
 
 def _conditions(rows: Sequence[_Row], sizes: np.ndarray[Any, Any]) -> DataFrame:

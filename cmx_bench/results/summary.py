@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -159,10 +158,13 @@ def _result(every: Sequence[Any]) -> Result:
     records = {row.record for row in measured}
     over = ("seeds" if len(records) > 1 else "images") if metric.noise == "image" else "processes"
     ended = {row.record for row in every if row.status == "ok"}
-    shown = estimate or Estimate(math.nan, None, None, 0)
+    value, low, high, n = (
+        (estimate.value, estimate.low, estimate.high, estimate.n) if estimate
+        else (None, None, None, 0)
+    )  # fmt: skip
     return Result(
         **{name: getattr(first, name) for name in (*KEYS, *_SHARED)},
-        value=estimate and shown.value, low=shown.low, high=shown.high, n=shown.n, over=over,
+        value=value, low=low, high=high, n=n, over=over,
         status=status, reason=reason, left_out=len(ended) - len(processes),
         wanted=None if pd.isna(first.wanted) else first.wanted,
         medians={process[0].replicate: median
