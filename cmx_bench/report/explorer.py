@@ -11,13 +11,13 @@ from typing import NamedTuple, TypeAlias
 
 from cmx_bench import units
 from cmx_bench.cell import Model, Setting
-from cmx_bench.metrics import Metric
 from cmx_bench.present.drawing import theme
 from cmx_bench.published import Published
 from cmx_bench.report import entries
 from cmx_bench.report.tables import caveats
 from cmx_bench.results import swept_arguments
 from cmx_bench.results.nouns import Report
+from cmx_bench.results.summary import Result
 from cmx_bench.units import plain
 
 _DIGITS = 6  # of the numbers that place a point
@@ -28,24 +28,9 @@ _FIRST = ("throughput", "top1", "top1_paper", "top1_timm", "params", "macs")
 _Place: TypeAlias = tuple[str, str]  # the name of a model and the key of a setting
 
 
-class Shown(NamedTuple):
-    """A value in base units, the ends of its interval if it has one, its text in tables, and
-    whether it is disturbed."""
-
-    value: float
-    low: float | None
-    high: float | None
-    text: str
-    disturbed: bool = False
-
-    def over(self, factor: float) -> tuple[float | str | bool | None, ...]:
-        """The same in a unit of `factor` base units, rounded to six significant digits; what is not
-        disturbed says nothing of that."""
-        scaled = (
-            None if number is None else units.round_to(number / factor, _DIGITS)
-            for number in self[:3]
-        )
-        return (*scaled, self.text, *[True] * self.disturbed)
+# A value in base units, the ends of its interval if it has one, its text in tables, and whether it
+# is disturbed.
+_Shown: TypeAlias = tuple[float, float | None, float | None, str, bool]
 
 
 class Axis(NamedTuple):
@@ -57,7 +42,7 @@ class Axis(NamedTuple):
     unit: str
     about: str
     published: bool
-    values: Mapping[_Place, object]
+    values: Mapping[_Place, Sequence[float | str | bool | None]]
 
 
 def block(report: Report, rows: Mapping[str, Sequence[str]]) -> str:
@@ -113,23 +98,62 @@ def points(report: Report, rows: Mapping[str, Sequence[str]]) -> dict[str, list[
 
 
 def _axes(report: Report, settings: Sequence[Setting]) -> Iterator[Axis]:
-    places = {(model.name, setting.key): (model, setting)
-              for setting in settings for model in report.run.models}  # fmt: skip
+    places = [(model, setting) for setting in settings for model in report.run.models]
     for metric in report.metrics():
         about = f"{metric.title}: {metric.definition}; {metric.direction}."
-        measured = {place: _find_measured(report, *pair, metric) for place, pair in places.items()}
+        measured = {
+            (model.name, setting.key):
+                (result.value, result.low, result.high,
+                 _text(report, model, setting, result), result.disturbed)
+            for model, setting in places
+            if (result := report.result(model, setting, metric.name)) and result.value is not None
+        }  # fmt: skip
         yield _axis(metric.name, metric.title, metric.unit, about, measured)
     for source, name in (("paper", "the paper"), ("timm", "timm")):
-        title = f"Top-1, published by {name}"
-        figures = {
-            name: getattr(known, source).get("top1") for name, known in report.published.items()
-        }
+        title, known = f"Top-1, published by {name}", report.published
+        figures = {model: getattr(known[model], source).get("top1") for model in known}
         data = ", ".join(sorted({figure.dataset for figure in figures.values() if figure}))
         about = f"{title}: on {data}, not measured here, marked as in Table 1; higher is better."
         printed = {
-            place: _find_printed(report, *pair, figures[place[0]]) for place, pair in places.items()
-        }
+            (model.name, setting.key):
+                (figure.value, None, None, _text(report, model, setting, figure), False)
+            for model, setting in places
+            if (figure := figures[model.name]) and figure.value is not None
+        }  # fmt: skip
         yield _axis(f"top1_{source}", title, "fraction", about, printed, published=True)
+
+
+def _text(report: Report, model: Model, setting: Setting, known: Result | Published) -> str:
+    """How a value stands in tables, and what a reader must know of an accuracy."""
+    if isinstance(known, Published):
+        entry = entries.show_figure(known, known_tag=model.recipe or model.weights)
+        entry = replace(entry, text=f"{entry.text} {known.printed_unit}")
+    else:
+        entry = entries.show(known)
+    is_accuracy = isinstance(known, Published) or known.about.noise == "image"
+    unlike = caveats.of_accuracy(report, model, setting, known) if is_accuracy else ""
+    return "; ".join(filter(None, (entry.flat, unlike)))
+
+
+def _axis(
+    key: str,
+    title: str,
+    unit: str,
+    about: str,
+    shown: Mapping[_Place, _Shown],
+    published: bool = False,
+    factor: float | None = None,
+) -> Axis:
+    """In multiples of `factor` base units, to six significant digits; what is not disturbed says
+    nothing of that."""
+    if factor is None:
+        middle = statistics.median_low([value for value, *_ in shown.values()] or [0.0])
+        factor, unit = units.step(middle, unit)
+    values = {}
+    for place, (*numbers, text, disturbed) in shown.items():
+        scaled = (n if n is None else units.round_to(n / factor, _DIGITS) for n in numbers)
+        values[place] = (*scaled, text, *[True] * disturbed)
+    return Axis(key, title, unit, about, published, values)
 
 
 def _list_swept(report: Report, places: Collection[_Place]) -> Iterator[Axis]:
@@ -139,48 +163,10 @@ def _list_swept(report: Report, places: Collection[_Place]) -> Iterator[Axis]:
     for column in swept.select_dtypes("number"):
         name = str(column).removeprefix(swept_arguments.PREFIX)
         numbers = dict(zip(models, swept[column], strict=True))
-        values = {
-            place: Shown(number, None, None, f"{number:,.10g}").over(1.0)
+        shown: dict[_Place, _Shown] = {
+            place: (number, None, None, f"{number:,.10g}", False)
             for place in places
             if not math.isnan(number := numbers[place[0]])
         }
         about = f"{name}: an argument of the models, in which they differ."
-        title = name.replace("_", " ").capitalize()
-        yield Axis(str(column), title, "", about, published=False, values=values)
-
-
-def _axis(
-    key: str,
-    title: str,
-    unit: str,
-    about: str,
-    shown: Mapping[_Place, Shown | None],
-    published: bool = False,
-) -> Axis:
-    known = {place: value for place, value in shown.items() if value is not None}
-    middle = statistics.median_low([value.value for value in known.values()] or [0.0])
-    factor, suiting = units.step(middle, unit)
-    values = {place: value.over(factor) for place, value in known.items()}
-    return Axis(key, title, suiting, about, published, values)
-
-
-def _find_measured(report: Report, model: Model, setting: Setting, metric: Metric) -> Shown | None:
-    """A measured value: nothing else here knows how a report keeps its results."""
-    result = report.result(model, setting, metric.name)
-    if result is None or result.value is None:
-        return None
-    is_accuracy = metric.noise == "image"
-    unlike = caveats.of_accuracy(report, model, setting, result) if is_accuracy else ""
-    text = "; ".join(filter(None, (entries.show(result).flat, unlike)))
-    return Shown(result.value, result.low, result.high, text, result.disturbed)
-
-
-def _find_printed(
-    report: Report, model: Model, setting: Setting, figure: Published | None
-) -> Shown | None:
-    if figure is None or figure.value is None:
-        return None
-    entry = entries.show_figure(figure, known_tag=model.recipe or model.weights)
-    percent = replace(entry, text=f"{entry.text} {figure.printed_unit}")
-    unlike = caveats.of_accuracy(report, model, setting, figure)
-    return Shown(figure.value, None, None, "; ".join(filter(None, (percent.flat, unlike))))
+        yield _axis(str(column), name.replace("_", " ").capitalize(), "", about, shown, factor=1.0)
