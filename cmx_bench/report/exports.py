@@ -17,7 +17,7 @@ from cmx_bench.present.latex import escape
 from cmx_bench.report.headline import code, device
 from cmx_bench.report.tables.judgements import judge
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import identity, sheets
+from cmx_bench.results import sheets
 from cmx_bench.results.nouns import Report
 
 RESULTS = (
@@ -83,7 +83,7 @@ def json_of(report: Report) -> str:
     """Results with raw samples in base units, published figures, failures and gaps."""
     content = {
         "schema": SCHEMA,
-        "content_hash": identity.content_hash(report.run, report.records),
+        "content_hash": report.content_hash,
         "run": asdict(report.run),
         "progress": asdict(report.progress),
         "blocks": asdict(report.blocks),
@@ -118,7 +118,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 def bibtex(report: Report) -> str:
     """An entry whose hash `verify` recomputes; dated by the end of the run, or else its begin."""
-    run, digest = report.run, identity.content_hash(report.run, report.records)
+    run, digest = report.run, report.content_hash
     date = datetime.fromisoformat(run.finished or run.created)
     note = (
         f"Suite {run.suite} ({run.suite_hash}), measured {date:%Y-%m-%d} on {device(report)}; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from cmx_bench.report.findings import findings
 from cmx_bench.report.findings.contrasts import contrasts
 from cmx_bench.report.tables import tables
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import embedded, identity, sheets
+from cmx_bench.results import embedded, sheets
 from cmx_bench.results.nouns import Report
 
 Subject: TypeAlias = Report | Comparison
@@ -189,12 +188,4 @@ def stem(subject: Subject) -> str:
 def folder(comparison: Comparison) -> Path:
     """Where runs side by side are written: the same folder for the same runs."""
     suite = comparison.sides[0].report.run.suite
-    return Path("reports") / suite / f"comparison-{content_hash(comparison)[:12]}"
-
-
-def content_hash(subject: Subject) -> str:
-    """SHA-256 of what was measured: of several runs, that of their hashes in their order."""
-    if isinstance(subject, Report):
-        return identity.content_hash(subject.run, subject.records)
-    hashes = "".join(content_hash(side.report) for side in subject.sides)
-    return hashlib.sha256(hashes.encode()).hexdigest()
+    return Path("reports") / suite / f"comparison-{comparison.content_hash[:12]}"

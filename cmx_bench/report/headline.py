@@ -8,7 +8,6 @@ import shlex
 from cmx_bench import units
 from cmx_bench.metrics import first_of
 from cmx_bench.present.content import DISTURBED, Fact, first_few
-from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
@@ -50,7 +49,7 @@ def origins(report: Report) -> list[Fact]:
         Fact("Code", code(report)),
         Fact("Suite", f"{run.suite} ({shlex.join(run.words)}, hash {run.suite_hash})"),
         Fact("Command", run.command),
-        Fact("Content", f"SHA-256 {identity.content_hash(run, report.records)}"),
+        Fact("Content", f"SHA-256 {report.content_hash}"),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +19,7 @@ from cmx_bench.results import frame
 from cmx_bench.results.agreement import NO_VOTES, Voter, Votes
 from cmx_bench.results.frame import Process
 from cmx_bench.results.gaps import Gap
-from cmx_bench.results.records import Record, Run
+from cmx_bench.results.records import RECORDS, RUNS, Record, Run
 from cmx_bench.results.stats import Estimate
 from cmx_bench.results.summary import Result
 
@@ -102,6 +104,11 @@ class Report:
     votes: Votes = NO_VOTES
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
+    @cached_property
+    def content_hash(self) -> str:
+        """Proves that a report was made from these records."""
+        return content_hash(self.run, self.records)
+
     @property
     def over_seeds(self) -> bool:
         """Whether each top-1 is a mean over several trainings; `votes` are of the first of them."""
@@ -158,3 +165,17 @@ class Report:
         """The metrics that the run has results of, in the order of `METRICS`."""
         present = {metric for _, _, metric in self.results}
         return [metric for name, metric in METRICS.items() if name in present]
+
+
+def content_hash(run: Run, kept: Iterable[Record]) -> str:
+    """SHA-256 of the run's request and of all its measurements, in hexadecimal digits.
+
+    What holds its default counts as absent: fields of a later schema change no earlier hash.
+    """
+    of_run = RUNS.dump_python(run, **_WRITTEN)
+    content = [of_run, *(RECORDS.dump_python(record, **_WRITTEN) for record in kept)]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_WRITTEN: Any = {"mode": "json", "exclude_defaults": True, "exclude": {"schema"}}

@@ -17,7 +17,6 @@ from cmx_bench.report import exports
 from cmx_bench.report.exports import bibtex
 from cmx_bench.report.formats import RENDERERS
 from cmx_bench.report.tables import tables
-from cmx_bench.results import identity
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
@@ -143,7 +142,7 @@ def test_json_carries_awkward_names() -> None:
 def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
     found = report.read(folder)
     text = bibtex(found)
-    digest = identity.content_hash(found.run, found.records)
+    digest = found.content_hash
     assert text.startswith(f"@misc{{cmx-bench-paper-{digest[:12]},\n")
     assert digest in text and "Synthetic GPU 1" in text and "2026-01-01" in text
     assert "  year = 2026,\n  month = jan,\n" in text

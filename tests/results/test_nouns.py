@@ -1,17 +1,21 @@
-"""A report looked up: shared results, samples of a result, what was measured at all."""
+"""A report looked up: shared results, processes, what was measured at all; its content hash."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from cmx_bench.results.nouns import Report
+from cmx_bench.results import records
+from cmx_bench.results.nouns import Report, content_hash
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
+from ..conftest import append_record
 from ..report.synthetic import BF16, FP16, PAPER, failed, make_records, make_run
+from .test_records import PLANNED, RECORD, RUN
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +45,9 @@ def test_the_processes_of_a_result_are_those_that_it_was_made_from(report: Repor
 def test_processes_that_lie_apart_are_found_too() -> None:
     """A first try that failed was measured before all others."""
     run: Run = make_run(PAPER[:2], (FP16,), ("throughput", "memory"), replicates=2)
-    records = make_records(run)
-    apart: list[Record] = sorted(records, key=lambda record: record.replicate)
-    report = summarise(run, [failed(records[0], "boom"), *apart])
+    found = make_records(run)
+    apart: list[Record] = sorted(found, key=lambda record: record.replicate)
+    report = summarise(run, [failed(found[0], "boom"), *apart])
     processes = report.processes[PAPER[0].name, FP16.key, "throughput"]
     assert [one.replicate for one in processes] == [0, 1]
 
@@ -67,3 +71,28 @@ def test_an_accuracy_that_failed_was_to_be_measured() -> None:
     assert report.has_top1 and report.over_seeds
     assert not summarise(run, []).has_top1
     assert report.voters == [(PAPER[0].name, FP16.key)]
+
+
+HASH = "944565882afac01a716efc8d5a4121bf66f54c656b637f925ae4405819d916e3"
+
+
+def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Path) -> None:
+    one = content_hash(RUN, [PLANNED])
+    records.write_run(tmp_path, RUN)
+    append_record(tmp_path, PLANNED)
+    assert content_hash(records.read_run(tmp_path), records.read(tmp_path)) == one
+    others = [
+        (RUN, []),
+        (RUN, [PLANNED, PLANNED]),
+        (RUN, [replace(PLANNED, values={"params": [1, 3]})]),
+        (RUN, [replace(PLANNED, discarded={"params": [1.0]})]),
+        (replace(RUN, device="cuda:0"), [PLANNED]),
+        (replace(RUN, environments={"e": {"torch": "3"}}), [PLANNED]),
+    ]
+    found = {content_hash(*other) for other in others}
+    assert len(found) == len(others) and one not in found
+
+
+def test_the_content_hash_is_the_same_in_later_versions() -> None:
+    """Written down once: whoever cites a run must find the same hash in years."""
+    assert content_hash(replace(RUN, created="now"), [RECORD]) == HASH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,6 @@ from cmx_bench.present.content import Column, Entry, Fact, Table
 from cmx_bench.report import entries
 from cmx_bench.report.headline import code, quick
 from cmx_bench.report.tables import best, caveats, explain, provenance
-from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Environment
 
@@ -41,6 +41,12 @@ class Comparison:
     title: str
     facts: tuple[Fact, ...]
     tables: tuple[Table, ...]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the hashes of the runs, in their order."""
+        hashes = "".join(side.report.content_hash for side in self.sides)
+        return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def compare(paths: Sequence[Path], reports: Sequence[Report]) -> Comparison:
@@ -207,7 +213,7 @@ def _run(side: Side) -> tuple[object, ...]:
         run.suite_hash,
         Entry(f"{report.progress.ok} of {len(run.cells)}", sort=report.progress.ok),
         run.accuracy["dataset"] if run.accuracy else None,
-        identity.content_hash(run, report.records),
+        report.content_hash,
     )
 
 

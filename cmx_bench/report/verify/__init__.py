@@ -88,7 +88,7 @@ def _run(folder: Path) -> Verification:
     page = shown.get(_PAGE)
     inside = [embedded.unpack_one(page, str(folder / _PAGE))] if isinstance(page, str) else []
     for run in inside:
-        mine, theirs = (formats.content_hash(each) for each in (subject, run.report))
+        mine, theirs = (each.content_hash for each in (subject, run.report))
         if mine != theirs:
             place = "content hash of the raw samples in it"
             others.append(Difference(_PAGE, place, theirs, mine))
@@ -185,8 +185,9 @@ def _compare(
                 ]
     if differences:
         notes += dict.fromkeys(_made_by_other_code(inside))
-    digest = formats.content_hash(subject)
-    return Verification(digest, len(files), count, tuple(differences), (*notes, *stale))
+    return Verification(
+        subject.content_hash, len(files), count, tuple(differences), (*notes, *stale)
+    )
 
 
 def _made_by_other_code(inside: Sequence[Embedded]) -> Iterator[str]:

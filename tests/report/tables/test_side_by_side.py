@@ -18,7 +18,6 @@ from cmx_bench.present.content import Table
 from cmx_bench.report import formats, verify
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.tables.side_by_side import Comparison
-from cmx_bench.results import identity
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Environment
@@ -198,7 +197,7 @@ def test_other_recipes_are_said() -> None:
 
 def test_each_run_is_described() -> None:
     found = beside(made(), made(NEWER, finished=""))
-    digests = [identity.content_hash(side.report.run, side.report.records) for side in found.sides]
+    digests = [side.report.content_hash for side in found.sides]
     assert rows(found, "runs") == [
         ["Synthetic GPU 1", "2026-01-01 00:00:00", "2026-01-01 01:00:00", "cmx-bench 0.0",
          "0123456789ab", "12 of 12", "–", digests[0]],

@@ -16,7 +16,7 @@ from cmx_bench import report
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 from cmx_bench.report.verify import Difference
-from cmx_bench.results import embedded, identity, records
+from cmx_bench.results import embedded, nouns, records
 
 from ...results.test_embedded import packed, with_packed
 from .. import rendering
@@ -33,7 +33,7 @@ def test_what_was_rendered_is_verified(folder: Path) -> None:
     for path in (folder, folder / "report.html"):
         found = verify.verify(path)
         assert (found.differences, found.notes) == ((), ())
-        assert found.content_hash == identity.content_hash(
+        assert found.content_hash == nouns.content_hash(
             records.read_run(folder), records.read(folder)
         )
         assert list(verify.lines(found))[-1].endswith(f"SHA-256 {found.content_hash}")
