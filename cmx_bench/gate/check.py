@@ -31,7 +31,8 @@ def verdict(run: Path, others: Mapping[str, Path], threshold: float) -> tuple[Re
         threshold: the slowdown that must not pass, as a share.
 
     Raises:
-        RecordsError: a folder is no run, or a quick one, or the run itself, or cannot be read.
+        RecordsError: a folder is no run, or a quick or unfinished one, or the run itself, or cannot
+            be read.
     """
     head = _read(run)
     sides, names = [("run", _describe(run, head))], {"run": _name(run, head)}
@@ -64,6 +65,9 @@ def _read(folder: Path) -> Report:
 
     report = read(folder)
     refuse_part(folder, report.run)
+    if not report.run.finished:
+        raise RecordsError(f"{folder}: is not finished, and what it lacks would pass for lost; the "
+                           "command that began it goes on with it")  # fmt: skip
     return report
 
 
