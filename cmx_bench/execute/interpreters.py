@@ -26,6 +26,7 @@ from cmx_bench.worker.server import END, READY, START
 from cmx_bench.worker.targets import Target
 
 _MODULE = "cmx_bench.worker.server"
+_ANSWER_SECONDS = 120.0  # of an interpreter that imports little, from a slow disk
 _GOODBYE_SECONDS = 20.0  # what is still loading torch ends when it has
 # What fails in a moment where it will not do; loading torch takes six seconds.
 _NEEDS = (
@@ -124,11 +125,13 @@ def package_of(path: str) -> Path:
     command = [str(python), "-c", _NEEDS]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="surrogateescape",
-            check=False,
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="surrogateescape", timeout=_ANSWER_SECONDS, check=False,
         )  # fmt: skip
     except OSError as error:
         raise CmxError(f"{path}: cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired:
+        raise CmxError(f"{path}: gives no answer in {_ANSWER_SECONDS:g} s; give a python") from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise CmxError(f"{path}: cannot serve ({last}); install this version of cmx-bench there")

@@ -50,6 +50,15 @@ def test_a_program_that_is_no_python(program: str) -> None:
         interpreters.package_of(program)
 
 
+def test_a_program_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "_ANSWER_SECONDS", 0.2)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    with pytest.raises(CmxError, match="python: gives no answer in 0.2 s; give a python$"):
+        interpreters.package_of(str(program))
+
+
 def test_no_checkout(tmp_path: Path) -> None:
     with pytest.raises(CmxError, match="neither a virtual environment nor a folder of Python"):
         interpreters.package_of(str(tmp_path))
