@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
 import signal
 import sys
 import time
@@ -132,11 +133,13 @@ def _hush(
 
 
 def last_words() -> str:
-    """The last line that the server printed while it loaded, and why it may have died."""
+    """The line in which the server said last while it loaded what failed, or its last line; and why
+    it may have died."""
     with suppress(OSError):
         words = (scratch.folder() / _WORDS).read_text(encoding="utf-8", errors="replace")
         if lines := words.strip().splitlines():
-            return f"{lines[-1]}{limits.describe()}"
+            named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+            return f"{(named or lines)[-1]}{limits.describe()}"
     return f"what loads torch died{limits.describe(OUT_OF_MEMORY)}"
 
 

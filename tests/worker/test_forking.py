@@ -132,3 +132,21 @@ def test_torch_has_as_many_threads_as_a_container_has_cores(
     monkeypatch.setattr(forking.jiffies, "usable_cores", lambda: cores)
     monkeypatch.setattr(forking.jiffies, "cores_of_affinity", lambda: 8)
     assert forking.variables().get("OMP_NUM_THREADS") == threads
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("Traceback (most recent call last):\n  …\nValueError: Invalid log settings: garbage.\n"
+         "Valid settings:\nall, aot, autograd\n\n", "ValueError: Invalid log settings: garbage."),
+        ("torch.x.SomeError: first\nOMP: Hint: set it\n", "torch.x.SomeError: first"),
+        ("Segmentation fault\n", "Segmentation fault"),
+    ],
+)  # fmt: skip
+def test_last_words_say_what_failed(
+    printed: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server.txt").write_text(printed)
+    monkeypatch.setattr(forking.scratch, "folder", lambda: tmp_path)
+    monkeypatch.setattr(forking.limits, "describe", lambda otherwise="": "")
+    assert forking.last_words() == told
