@@ -100,6 +100,7 @@ def main() -> NoReturn:
     """Runs the command line and exits with the contract's code."""
     prepare()
     os.environ["MPLBACKEND"] = "agg"  # commands draw into files, whatever the user's notebooks do
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # numpy fails where it is no number
     # Where a home cannot be written it would tell of the folder that it takes in its place.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with ending.heeding():

@@ -312,7 +312,7 @@ def test_streams_that_fail_end_no_measurement(
     line = f"{sys.executable} -m cmx_bench run {suite} --out out {streams}; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(
         ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | {"MPLBACKEND": "none such"}, check=False,
+        env=os.environ | {"MPLBACKEND": "none such", "SOURCE_DATE_EPOCH": "x"}, check=False,
     )  # fmt: skip
     assert ended.returncode == code
     assert ended.stderr.rstrip().endswith(said)
