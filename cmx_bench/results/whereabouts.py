@@ -55,7 +55,7 @@ def runs_below(folder: Path) -> Below:
     No link to a folder is followed: where it leads within `folder`, its runs are found there.
 
     Raises:
-        RecordsError: there is no such folder.
+        RecordsError: there is no such folder, or it is a run itself and holds no others.
     """
     if not folder.is_dir():
         raise RecordsError(f"{folder}: no such folder; give the one that holds past runs")
@@ -75,4 +75,7 @@ def runs_below(folder: Path) -> Below:
             if any((each / file).exists() for each in (link, *link.glob("*/")) for file in OF_RUN):
                 left_out.append(f"{link}: is a link out of {folder}, and not followed; move the "
                                 "runs into it")  # fmt: skip
+    if not runs and (folder / OF_RUN[0]).exists():
+        raise RecordsError(f"{folder}: is a run itself; give the folder that holds runs, such as "
+                           f"{folder.parent}")  # fmt: skip
     return Below(tuple(sorted(runs)), tuple(left_out))

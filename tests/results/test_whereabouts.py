@@ -28,7 +28,11 @@ def test_runs_lie_at_any_depth_and_none_within_another(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_a_run_itself_is_not_below(tmp_path: Path) -> None:
-    assert runs_below(run_in(tmp_path / "run")).runs == ()
+    run = run_in(tmp_path / "run")
+    with pytest.raises(RecordsError, match=f"run: is a run itself; give .* such as {tmp_path}$"):
+        runs_below(run)
+    part = run_in(run / "parts" / "1")
+    assert runs_below(run).runs == (part,)
 
 
 def test_links_within_the_folder_are_the_same_runs(tmp_path: Path) -> None:
