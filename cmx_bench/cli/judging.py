@@ -54,6 +54,8 @@ def check(
     from cmx_bench.gate.history import gathering
 
     share, policy = share_of("--threshold", threshold), _policy_of(inconclusive)
+    if out is not None:
+        disk.refuse_unwritable(out)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
     kinds = head.run.kinds.values()

@@ -12,6 +12,7 @@ from cmx_bench import units
 from cmx_bench.cli.ending import keeping
 from cmx_bench.cli.telling import Code, note, say
 from cmx_bench.errors import CmxError
+from cmx_bench.spec import disk
 
 
 def history(
@@ -26,6 +27,7 @@ def history(
     """Show every metric over past runs, with its change points."""
     from cmx_bench.gate.history import gathering, publishing, rows
 
+    disk.refuse_unwritable(out or folder)
     past = gathering.read(folder)
     if not past.runs:
         _refuse(folder, past.left_out)
@@ -44,6 +46,7 @@ def site(
     from cmx_bench import report
     from cmx_bench.gate.site import renewing
 
+    disk.refuse_unwritable(out)
     with keeping(f"what was rendered is in {out}, the same command goes on from there"):
         renewed = renewing.renew(folder, out, report.files_of_site, note)
     if not renewed.runs:
@@ -62,8 +65,6 @@ def _refuse(folder: Path, left_out: Sequence[str]) -> NoReturn:
     why = "holds no run, nor do the folders in it; give the folder that past runs lie in"
     if left_out:
         why = f"none of {units.tally(len(left_out), 'run')} can be read"
-    elif (folder / "run.json").exists():
-        why = f"is a run itself; give the folder that holds runs, such as {folder.parent}"
     raise CmxError(f"{folder}: {why}")
 
 

@@ -126,6 +126,8 @@ def test_check_writes_what_ci_reads(
         (["--baseline", "same/run.json"], "same/run.json: is the run itself, which says nothing"),
         (["--baseline", "base", "--threshold", "5"], "--threshold 5: expected a percentage such"),
         (["--baseline", "base", "--history", "nowhere"], "nowhere: no such folder"),
+        (["--baseline", "base", "--history", "base"], "base: is a run itself; give the folder"),
+        (["--baseline", "base", "--out", "base/run.json"], "run.json: cannot be written: it is no"),
         (
             ["--baseline", "base", "--inconclusive", "warning"],
             "unknown policy, did you mean 'warn'? (known: fail, pass, warn)",
