@@ -60,7 +60,7 @@ def read_told(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        TypeAdapter(details.TRAINING).validate_json(text := disk.text_of(path, RecordsError))
+        TypeAdapter(details.Training).validate_json(text := disk.text_of(path, RecordsError))
     except ValidationError as error:
         raise RecordsError(f"{path}: is no training that was finished; remove it") from error
     told: dict[str, Any] = json.loads(text)
