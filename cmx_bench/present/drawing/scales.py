@@ -44,6 +44,9 @@ def set_scale(
     Args:
         others: values that are to be seen too.
     """
+    if scale == "log":  # a bar may reach to zero and below: it has no end there
+        ends = [name for name in _EDGES[axis][1:] if name in points]
+        points = points.assign(**{name: points[name].where(points[name] > 0) for name in ends})
     least, most = extent(points, axis)
     least, most = min(least, *others, most), max(most, *others, least)
     if scale == "log":

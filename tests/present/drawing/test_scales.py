@@ -55,6 +55,8 @@ def test_a_logarithmic_axis_has_three_round_ticks_at_least(ax: Axes) -> None:
     ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
     assert ticks == pytest.approx([100, 200, 500, 1000])
     assert ax.yaxis.get_major_formatter()(1000.0, 0) == "1,000"
+    scales.set_scale(ax, "y", "log", POINTS.assign(low=[-5.0, 0.0]))  # was "math domain error"
+    assert ax.get_ylim() == pytest.approx((100 / 1.5, 1200))
     narrow = POINTS.assign(y=[100.0, 120.0], low=math.nan, high=math.nan)
     scales.set_scale(ax, "y", "log", narrow)
     low, high = ax.get_ylim()
