@@ -194,7 +194,7 @@ def report(
     """Render a run again from its records, or runs side by side."""
     from cmx_bench import report as reports
     from cmx_bench.report import formats
-    from cmx_bench.results import whereabouts
+    from cmx_bench.results import runfolder
 
     atexit.register(gc.freeze)  # an exit searches all that is left for garbage: a tenth of the time
     everything = format is None and output is None
@@ -202,10 +202,10 @@ def report(
     _refuse_mixed(len(runs), everything, figures, style, out)
     renderers = formats.RENDERERS if len(runs) == 1 else formats.SIDE_BY_SIDE
     chosen = "" if everything else _format(format, output, renderers)
-    runs = list(map(whereabouts.folder_of, runs))
+    runs = list(map(runfolder.folder_of, runs))
     _refuse_lone_page(runs, everything)
     if output is not None:
-        whereabouts.refuse_to_replace(runs, output)
+        runfolder.refuse_to_replace(runs, output)
     measured = [reports.read(run) for run in runs]
     if len(runs) > 1:
         _compare(runs, measured, chosen, output, out)
@@ -259,9 +259,9 @@ def merge(
     ],
 ) -> None:  # fmt: skip
     """Put runs of parts of one suite together into one run."""
-    from cmx_bench.results import merging, whereabouts
+    from cmx_bench.results import merging, runfolder
 
-    parts = list(map(whereabouts.folder_of, parts))
+    parts = list(map(runfolder.folder_of, parts))
     merging.merge(parts, out, cut(command_line(), MOST_OF_A_TEXT))
     _show(out, gate_claims=False, lacking=merging.tell_unfinished(parts))
 

@@ -18,8 +18,8 @@ from cmx_bench.results import (
     lines,
     records,
     recounting,
+    runfolder,
     sheets,
-    whereabouts,
 )
 from cmx_bench.results.executions import executions
 from cmx_bench.results.nouns import Report
@@ -104,7 +104,7 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Dat
 
 def _place(path: Path) -> Path:
     """Where a run is read from: a page has it inside, any other file of a run lies beside it."""
-    return path if path.suffix == ".html" else whereabouts.folder_of(path)
+    return path if path.suffix == ".html" else runfolder.folder_of(path)
 
 
 def _read(path: Path) -> tuple[Run, Sequence[Record]]:

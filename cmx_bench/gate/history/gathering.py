@@ -13,7 +13,7 @@ from cmx_bench.gate.check import refuse_part
 from cmx_bench.gate.history import History, PastRun, Point, Series
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.metrics import METRICS
-from cmx_bench.results import environment, frame, public, records, summary, whereabouts
+from cmx_bench.results import environment, frame, public, records, runfolder, summary
 from cmx_bench.results.executions import Execution, executions, majorities
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
@@ -51,7 +51,7 @@ def read(folder: Path, like: Run | None = None) -> History:
     Raises:
         RecordsError: there is no such folder.
     """
-    below = whereabouts.runs_below(folder)
+    below = runfolder.runs_below(folder)
     past = gather({place: place for place in below.runs}, folder, like)
     refused = (shorten(reason, folder) for reason in below.left_out)
     return replace(past, left_out=(*past.left_out, *refused))

@@ -16,7 +16,7 @@ from cmx_bench.gate.history import History, gathering, publishing
 from cmx_bench.gate.history.changes import HAS_RUPTURES
 from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, list_run
 from cmx_bench.present.content import Site
-from cmx_bench.results import embedded, environment, loading, predictions, whereabouts
+from cmx_bench.results import embedded, environment, loading, predictions, runfolder
 from cmx_bench.results.grouping import group
 from cmx_bench.results.runfolder import write_files
 from cmx_bench.spec import disk
@@ -62,7 +62,7 @@ def renew(folder: Path, out: Path, render: Render, tell: Callable[[str], None]) 
     Raises:
         CmxError: there is no such folder, `out` holds something else or cannot be written.
     """
-    below = whereabouts.runs_below(folder)
+    below = runfolder.runs_below(folder)
     pages = _Pages(left_out=list(below.left_out))
     for place in below.runs:
         part = f"{_RUNS}/{place.relative_to(folder).as_posix()}"
@@ -91,7 +91,7 @@ def _refuse_out(out: Path, pages: _Pages) -> None:
     if index.exists() and _OURS not in disk.bytes_of(index, RecordsError):
         raise CmxError(f"{index}: is no index of runs; give another --out")
     for part in pages.places:
-        if any((out / part / name).exists() for name in whereabouts.OF_RUN):
+        if any((out / part / name).exists() for name in runfolder.OF_RUN):
             raise CmxError(f"{out / part}: is a run, where its page would lie; give another --out")
 
 
@@ -99,7 +99,7 @@ def _refuse_out(out: Path, pages: _Pages) -> None:
 
 
 def _hash_of(place: Path) -> str:
-    names = [name for name in whereabouts.OF_RUN if disk.within(place, name).exists()]
+    names = [name for name in runfolder.OF_RUN if disk.within(place, name).exists()]
     for path in sorted(predictions.folder_of(place).rglob("*")):
         if path.is_file():
             names.append(path.relative_to(place).as_posix())

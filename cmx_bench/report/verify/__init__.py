@@ -18,7 +18,7 @@ from cmx_bench.report import formats
 from cmx_bench.report.formats import Subject
 from cmx_bench.report.tables import side_by_side
 from cmx_bench.report.verify.places import PLACES, Places, oddity, without_drawings
-from cmx_bench.results import embedded, loading, recounting, whereabouts
+from cmx_bench.results import embedded, loading, recounting, runfolder
 from cmx_bench.results.embedded import Embedded
 from cmx_bench.results.recounting import Miscount
 from cmx_bench.spec import disk
@@ -58,7 +58,7 @@ def verify(path: Path) -> Verification:
     Raises:
         RecordsError: the path is none of these, or its raw samples cannot be read.
     """
-    path = path if path.suffix == ".html" else whereabouts.folder_of(path)
+    path = path if path.suffix == ".html" else runfolder.folder_of(path)
     beside = path / "comparison.html"
     if path.is_dir() and ((path / "run.json").exists() or not beside.exists()):
         return _run(path)
