@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from itertools import cycle
-from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from cmx_bench.present.content import Tone
@@ -108,8 +107,8 @@ SIZES: Mapping[StyleName, dict[Any, Any]] = {
 }  # fmt: skip
 LABEL = 5 / 6  # of the size of the font: names beside markers and bars
 
-_colours: ContextVar[Mapping[str, str]] = ContextVar("_colours", default=MappingProxyType({}))
-_seen: ContextVar[set[str] | None] = ContextVar("_seen", default=None)
+# Colours of families that a user chose, and the families that figures have shown since.
+_chosen: ContextVar[tuple[Mapping[str, str], set[str]] | None] = ContextVar("_chosen", default=None)
 _families: ContextVar[Collection[str]] = ContextVar("_families", default=())
 
 
@@ -146,25 +145,18 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
     for family, colour in (colours or {}).items():
         if not matplotlib.colors.is_color_like(colour):
             raise ValueError(f"colours: {family}: expected a colour of matplotlib, got {colour!r}")
-    chosen, seen = _colours.set(colours or {}), _seen.set(set())
+    token = _chosen.set((colours or {}, seen := set[str]()))
     try:
         with settings({}):
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(LOOK | SIZES[name])
             yield
-        _warn_of_strangers()
+        if seen and (strange := (colours or {}).keys() - STYLES.keys() - seen):
+            known = ", ".join(dict.fromkeys((*STYLES, *sorted(seen))))
+            warnings.warn(f"colours: no figure showed the family {', '.join(sorted(strange))}; "
+                          f"there are {known}", stacklevel=3)  # fmt: skip
     finally:
-        _colours.reset(chosen)
-        _seen.reset(seen)
-
-
-def _warn_of_strangers() -> None:
-    """Says which colours are of families that nobody knows, and that no figure has shown."""
-    seen = _seen.get()
-    if seen and (strange := _colours.get().keys() - STYLES.keys() - seen):
-        known = ", ".join(dict.fromkeys((*STYLES, *sorted(seen))))
-        warnings.warn(f"colours: no figure showed the family {', '.join(sorted(strange))}; there "
-                      f"are {known}", stacklevel=4)  # fmt: skip
+        _chosen.reset(token)
 
 
 @contextmanager
@@ -197,9 +189,8 @@ def styles_of(families: Iterable[str]) -> dict[str, Style]:
         sorted(there - styles.keys()), cycle(_OTHERS), strict=False
     ):
         styles[family] = Style(short_label(family), colour, marker, ":", 0.8)
-    chosen, seen = _colours.get(), _seen.get()
-    if seen is not None:
-        seen |= there
+    chosen, seen = _chosen.get() or ({}, set())
+    seen |= there
     return {
         family: replace(style, colour=chosen.get(family, style.colour))
         for family, style in styles.items()
