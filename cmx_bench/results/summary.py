@@ -181,6 +181,9 @@ def _estimate(metric: Metric, measured: Sequence[Any], medians: Sequence[float])
         return Estimate(values[0], None, None, len({row.record for row in measured}))
     if metric.noise != "image":
         return stats.of_medians(medians)
+    if not {"images", "correct"} <= details.keys():
+        raise ValueError(f"details: those of {metric.name} lack the images that it rests on; "
+                         "give what cmx_bench.load gives")  # fmt: skip
     if len(values) == 1:
         return stats.proportion(details["correct"][metric.name], details["images"])
     return stats.over_seeds(values, details["images"])

@@ -45,7 +45,8 @@ def require(
                          "a file by cmx_bench.load, which knows empty texts")  # fmt: skip
     for name in (name for name in TEXTS if name in columns):
         if not isinstance(table[name].dtype, CategoricalDtype):
-            table[name] = Categorical(table[name], list(dict.fromkeys(table[name])))
+            texts = list(map(str, table[name]))
+            table[name] = Categorical(texts, list(dict.fromkeys(texts)))
     flags = [name for name in (*FLAGS, "right") if name in columns]
     if unclear := [name for name in flags if not table[name].isin([True, False]).all()]:
         raise ValueError(f"{_name(unclear)}: expected True or False in each row")
@@ -60,12 +61,17 @@ def require(
 
 
 def _parse(details: Series[Any]) -> list[Any]:
-    """What `details` hold, which are JSON."""
+    """What `details` hold, which are objects of JSON."""
     read = cache(json.loads)
     try:
-        return [read(each) if isinstance(each, str) else each for each in details]
+        told = [read(each) if isinstance(each, str) else each for each in details]
     except ValueError as error:
         raise ValueError(f"details: expected JSON in each row: {error}") from None
+    if not all(isinstance(each, dict) for each in told):
+        raise ValueError(
+            "details: expected an object of JSON in each row, {} where nothing is told"
+        )
+    return told
 
 
 def refuse_several(table: DataFrame) -> None:

@@ -79,6 +79,19 @@ def test_details_are_json(samples: DataFrame) -> None:
     pd.testing.assert_frame_equal(summary(spelt), summary(samples))
     with pytest.raises(ValueError, match="details: expected JSON in each row: Expecting"):
         summary(spelt.assign(details="{"))
+    for text in ("null", "[]", '"{}"'):
+        with pytest.raises(ValueError, match="details: expected an object of JSON in each row"):
+            summary(spelt.assign(details=text))
+
+
+def test_an_accuracy_without_its_images_is_refused(samples: DataFrame) -> None:
+    with pytest.raises(ValueError, match="details: those of top1 lack the images that it rests on"):
+        summary(samples[:1].assign(metric="top1"))
+
+
+def test_names_may_be_numbers(samples: DataFrame) -> None:
+    numbered = samples.assign(model=samples["model"].cat.codes)
+    assert list(summary(numbered)["model"].unique()) == ["0", "1"]
 
 
 def test_texts_alone_keep_the_order_of_their_rows(samples: DataFrame) -> None:

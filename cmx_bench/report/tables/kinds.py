@@ -39,6 +39,7 @@ def roofs(samples: DataFrame) -> Roofs | None:
     """The best that any process of a setting reached: disturbances only lower a peak."""
     counting = samples[samples["counts"]]
     best = counting.groupby("metric", observed=True)["value"].max()
+    best = best[best > 0]  # of a user's frame
     if not {"compute_peak", "bandwidth_peak"} <= {*best.index}:
         return None
     return Roofs(float(best["compute_peak"]), float(best["bandwidth_peak"]))

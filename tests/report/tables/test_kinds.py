@@ -24,6 +24,7 @@ def report() -> Report:
 
 def test_the_roofs_are_the_best_of_all_processes(report: Report) -> None:
     assert measured_roofs(report.samples) == Roofs(1e13 + 2, 1e12)
+    assert measured_roofs(report.samples.assign(value=0.0)) is None
 
 
 def test_every_process_that_counts_has_a_part_in_it(report: Report) -> None:
