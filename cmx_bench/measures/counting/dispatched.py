@@ -190,23 +190,18 @@ class _Dispatch(TorchDispatchMode):
         results = leaves(output)
         if word:
             source, macs = Source.WORD, word.macs(func, args, named, output)
-        elif rule:
-            source, macs = Source.RULE, rule(args, named, output)
         else:
-            source, macs = Source.SPELT, self._spelt(func, args, named, results)
-        if source is not Source.SPELT:
-            self._products.pass_on(func, args, named, results, layer=bool(rule or macs))
+            source, macs = (Source.RULE, rule(args, named, output)) if rule else (Source.SPELT, 0)
+        layer = None if source is Source.SPELT else bool(rule or macs)
+        try:
+            macs += self._products.follow(func, args, named, results, layer)
+        except SpeltError as error:
+            raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
         elements = sum(result.numel() for result in results[:1]) if macs else 0
         cost = Cost(func._schema.name, source, self._module(), macs, elements)
         operands = leaves((args, named))
         self.counted.add(cost, operands, results or operands)  # without results it writes into them
         return output
-
-    def _spelt(self, func: Any, args: Any, named: Any, results: Sequence[Tensor]) -> int:
-        try:
-            return self._products.follow(func, args, named, results)
-        except SpeltError as error:
-            raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
 
     def _module(self) -> str:
         """The innermost that runs."""

@@ -29,8 +29,14 @@ class Products:
             channels = spans.of(image, range(image.dim())[1:2])
             self._known[storage_of(image)] = known.features(image, channels)
 
-    def follow(self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor]) -> int:
+    def follow(
+        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool | None = None
+    ) -> int:
         """The MACs that an operator adds up of a product that grew.
+
+        Args:
+            layer: whether it has MACs itself, by a rule or by the user's word; None where it has
+                neither. Behind one that has either no product has grown.
 
         Raises:
             SpeltError: `effects.check` or `effects.macs` does.
@@ -42,26 +48,14 @@ class Products:
         if constant and not any(map(spans.is_number, outputs)):
             operands = []  # places and other indices are as good as new: none is a product
         kind, operands = effects.simplify(kind, operands, outputs[0])
-        effects.check(kind, operands, aten.added_up(plain(func), args))
+        if layer is None:
+            effects.check(kind, operands, aten.added_up(plain(func), args))
         for output in outputs:
-            self._learn(effects.result(kind, operands, output))
-        return effects.macs(kind, operands)
-
-    def pass_on(
-        self, func: Any, args: Any, named: Any, outputs: Sequence[Tensor], layer: bool
-    ) -> None:
-        """Follows all but products that grow, where a rule or the user says what an operator
-        costs.
-
-        Args:
-            layer: it has MACs.
-        """
-        kind, operands = self._read(func, args, named)
-        for output in [] if is_view(func) else outputs:
-            result = effects.result(*effects.simplify(kind, operands, output), output)
+            result = effects.result(kind, operands, output)
             if layer:
                 result = known.features(output, _channels(plain(func), operands, output))
-            self._learn(_without_grown(result))
+            self._learn(result if layer is None else _without_grown(result))
+        return 0 if layer is not None else effects.macs(kind, operands)
 
     def _read(self, func: Any, args: Any, named: Any) -> tuple[Kind, Sequence[Known]]:
         """The kind of a call, and its operands."""
