@@ -80,7 +80,7 @@ class Kind(Enum):
     INVERT = "reciprocal rsqrt"
     NONLINEAR = ""  # p.relu(), and whatever else is not in the table
     # Others.
-    BLANK = "zeros empty"  # to be written into
+    BLANK = "zeros empty eye"  # to be written into, or a mask
     FOREIGN = "-"  # not torch's own: nobody knows what it does, so that a product goes on
 
 

@@ -207,7 +207,8 @@ def test_a_dot_product_of_features_is_refused(
         lambda q, k, g: q[:, places().mul(torch.tensor([1, 7])[:, None, None]).sum(0) % 64],
         # Rotary positions of what a norm has scaled: every other element of one product.
         lambda q, k, g: rotated(q * torch.arange(4.0)),
-        # Masks that are made of constants in each pass.
+        # Masks that are made of constants in each pass; a trace, as iSQRT-COV spells it.
+        lambda q, k, g: (k.view(1, 16, 4, 4) * (3.0 * torch.eye(4))).sum((2, 3)),
         lambda q, k, g: (q * (torch.arange(64) < 9)[:, None]).sum(1) + (q * marks().float()).sum(1),
         lambda q, k, g: q[:, (places() * torch.tensor([1, 7])[:, None, None]).amax(0) % 64],
     ],
