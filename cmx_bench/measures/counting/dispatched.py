@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch._decomp import decomposition_table
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from torch.utils.module_tracker import ModuleTracker
@@ -30,7 +30,7 @@ from cmx_bench.measures.counting.effects import SpeltError
 from cmx_bench.measures.counting.free import is_free, reads
 from cmx_bench.measures.counting.given import NONE, Word, bind
 from cmx_bench.measures.counting.products import Products
-from cmx_bench.measures.counting.tracing import StayOnMeta, whole
+from cmx_bench.measures.counting.tracing import StayOnMeta, Whole
 from cmx_bench.models.tensors import leaves, storage_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Tensor], int]  # of the arguments and the first output
@@ -243,14 +243,14 @@ class _Dispatch(TorchDispatchMode):
         return f"{name}{called} in {self._module()}"
 
 
-class _Called(TorchFunctionMode):
+class _Called(Whole):
     """The function that was called last, as its user knows it."""
 
     name = ""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.name = resolve_name(func) or ""
-        return whole(func, args)(*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 # --- costs ----------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from cmx_bench.errors import CountError
 from cmx_bench.measures.counting import dispatched, free
 from cmx_bench.measures.counting.dispatched import Source
 from cmx_bench.measures.counting.given import NONE, Word
-from cmx_bench.measures.counting.tracing import RecordConvolutions, StayOnMeta
+from cmx_bench.measures.counting.tracing import KeepSizes, StayOnMeta
 from cmx_bench.models.tensors import tensors_in
 
 _ACTIVATIONS = "activations"  # no operator's name: those have a namespace
@@ -55,7 +55,7 @@ def count(
         **{kind: _costing(kind, rule) for kind, rule in RULES.items()},
         **{kind: _in_parts(kind, words) for kind in others},
     )
-    with RecordConvolutions(), StayOnMeta():  # type: ignore[no-untyped-call]
+    with KeepSizes(), StayOnMeta():  # type: ignore[no-untyped-call]
         operators = Counter(analysis.by_operator())
     activations = operators.pop(_ACTIVATIONS, 0)
     return Trace(+operators, activations)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
@@ -17,21 +17,39 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from cmx_bench.measures.counting.given import bind
 from cmx_bench.models.tensors import leaves
 
 
-class RecordConvolutions(TorchFunctionMode):
-    """Calls every convolution as ``aten::_convolution``, the only form that the tracer records.
+class Whole(TorchFunctionMode):
+    """Makes one operator of what torch makes several of: of a dot product along a dimension, and of
+    a convolution of complex numbers, in whose place one of real numbers gives the shape."""
 
-    Elsewhere a device's kernel makes that call inside; the meta device's does not, and the trace
-    would lose the convolution and all before it. And every size is the number that it is: a traced
-    one is a tensor, which code that asks for its type or hashes it takes for something else.
-    """
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func is torch.linalg.vecdot:
+            return _dot(*args, **named)
+        if func not in _CONVOLUTIONS or not any(map(torch.is_complex, leaves((args, named)))):
+            return func(*args, **named)
+        args, named = tree_map_only(Tensor, lambda tensor: tensor.real, (args, named))
+        return func(*args, **named).to(torch.complex64)
+
+
+_CONVOLUTIONS = [
+    getattr(torch, f"conv{kind}{dims}d") for kind, dims in product(("", "_transpose"), "123")
+]
+
+
+def _dot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    return torch.einsum("...i,...i->...", x.conj().movedim(dim, -1), y.movedim(dim, -1))
+
+
+class KeepSizes(Whole):
+    """Leaves every size the number that it is: a traced one is a tensor, which code that asks for
+    its type or hashes it takes for something else."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with _untraced() if func in _SIZES else nullcontext():
-            return _RECORDED.get(func, func)(*args, **(kwargs or {}))
+            return super().__torch_function__(func, types, args, kwargs)
 
 
 _SHAPE: Any = Tensor.shape
@@ -49,14 +67,20 @@ def _untraced() -> Iterator[None]:
 
 
 class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps on the meta device what a model moves to one that it names, moves constants there that
-    its code has made on import, and gives ``aten::_convolution`` a shape there, where torch 2.11
-    lacks it."""
+    """Keeps on the meta device what a model moves to one that it names, and moves constants there
+    that its code has made on import.
+
+    A trace gets every convolution as ``aten::_convolution``, the only form that the tracer records:
+    elsewhere a device's kernel makes that call, and the meta device's does not.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if len({tensor.is_meta for tensor in leaves((args, named))}) > 1:
             args, named = tree_map_only(Tensor, _on_meta, (args, named))
+        if func is torch.ops.aten.convolution.default and torch._C._get_tracing_state():
+            with _recording(), self:
+                return torch.ops.aten._convolution.default(*args, False, False, False, False)
         if func is torch.ops.aten._convolution.default:
             return torch.ops.aten.convolution.default(*args[:9])
         if func is torch.ops.aten._to_copy.default and args[0].is_meta:
@@ -64,55 +88,20 @@ class StayOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **named)
 
 
+def _recording() -> AbstractContextManager[None]:
+    """Lets the tracer see what is called inside: what a mode calls it does not."""
+    core: Any = torch._C  # whose stubs lack these
+    included, excluded = core._dispatch_tls_local_include_set, core._dispatch_tls_local_exclude_set
+    tracer = core._parse_dispatch_key("Tracer")
+    guard: AbstractContextManager[None] = core._ForceDispatchKeyGuard(
+        included(), excluded().remove(tracer)
+    )
+    return guard
+
+
 def _on_meta(tensor: Tensor) -> Tensor:
     """A constant there; lengths of sequences, which are whole numbers, torch wants on the CPU."""
     return tensor.to("meta") if tensor.is_floating_point() or tensor.is_complex() else tensor
-
-
-def _recorded(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    transposed = "transpose" in convolve.__name__
-    packet = getattr(torch.ops.aten, convolve.__name__)
-    schema = getattr(packet, packet.overloads()[0])._schema
-
-    def record(*args: Any, **named: Any) -> Tensor:
-        values, _ = bind(schema, args, named)
-        pairs = zip(schema.arguments, values, strict=True)
-        given: dict[str, Any] = {each.name: value for each, value in pairs}
-        image, weight = given["input"], given["weight"]
-        if image.dim() < weight.dim():  # one image without a batch, of which there is no record
-            return record(**{**given, "input": image[None]})[0]
-        if isinstance(given["padding"], str):  # recorded as aten::_convolution_mode
-            return convolve(*args, **named)
-        size = {key: [value] if isinstance(value, int) else value for key, value in given.items()}
-        return torch._convolution(
-            image, weight, given["bias"], size["stride"], size["padding"], size["dilation"],
-            transposed, size.get("output_padding", [0]), given["groups"],
-            False, False, False, False,
-        )  # fmt: skip
-
-    return record
-
-
-def _dot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    return torch.einsum("...i,...i->...", x.conj().movedim(dim, -1), y.movedim(dim, -1))
-
-
-_RECORDED: Mapping[Callable[..., Tensor], Callable[..., Tensor]] = {
-    torch.linalg.vecdot: _dot,
-    **{
-        convolve: _recorded(convolve)
-        for kind, dims in product(("", "_transpose"), "123")
-        for convolve in [getattr(torch, f"conv{kind}{dims}d")]
-    },
-}
-
-
-def whole(func: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
-    """The function that computes the same by one operator, where torch has none or several: of a
-    dot product along a dimension, and of a convolution of complex numbers, which it makes of three.
-    """
-    is_complex = any(isinstance(value, Tensor) and value.is_complex() for value in args[:2])
-    return _RECORDED.get(func, func) if is_complex or func is torch.linalg.vecdot else func
 
 
 # --- code without parts ---------------------------------------------------------------------------

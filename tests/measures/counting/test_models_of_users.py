@@ -214,6 +214,11 @@ CASES = [
         ),
         2 * CONVOLUTION,
     ),
+    Case("an ensemble of convolutions by vmap",
+         lambda: Net(lambda s, x: torch.vmap(lambda w: functional.conv2d(x, w))(
+             s.f.weight.expand(2, 4, 3, 3, 3)), f=features()), 2 * CONVOLUTION),
+    Case("an operator of torch by its own name",
+         lambda: Net(lambda s, x: torch.ops.aten.conv2d(x, s.f.weight), f=features()), CONVOLUTION),
     Case(
         "ensembles by vmap",
         lambda: Net(lambda s, x: torch.vmap(lambda weight: tokens(x) @ weight[:, None])(s.w)),
