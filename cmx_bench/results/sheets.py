@@ -82,7 +82,10 @@ def read(path: Path) -> DataFrame:
     content = disk.bytes_of(path, RecordsError)
     try:
         if content.startswith(b"\x1f\x8b"):
-            content = zlib.decompressobj(wbits=31).decompress(content, disk.LARGEST)
+            stream = zlib.decompressobj(wbits=31)
+            content = stream.decompress(content, disk.LARGEST)
+            if not stream.eof or stream.unused_data:
+                raise ValueError("it is cut off, too large, or something follows it")
         texts = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
         if lacking := missing(texts, frame.COLUMNS):
             raise ValueError(f"it lacks {lacking}")

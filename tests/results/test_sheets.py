@@ -129,6 +129,16 @@ def test_a_damaged_file_is_refused_in_a_line(
     assert "\n" not in str(error.value)
 
 
+def test_a_file_that_is_cut_off_or_goes_on_is_refused(tmp_path: Path) -> None:
+    """Rows that were lost, or those of a second file, were missing without a word."""
+    file = written(mixed(), tmp_path)
+    whole = file.read_bytes()
+    for content in (whole[:-4], whole[:-40], whole + whole):
+        file.write_bytes(content)
+        with pytest.raises(RecordsError, match="samples.csv.gz: holds no samples: it is cut off,"):
+            cmx_bench.load(file)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x1f\x8b cut off", b"a,b\n1\n"])
 def test_a_file_that_is_none_is_refused_in_a_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "samples.csv.gz"
