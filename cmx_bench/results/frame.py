@@ -80,6 +80,7 @@ TEXTS = (
     "setting", "setting_name", "device", "hardware", "precision", "layout", "compile", "dataset",
     "measure", "metric", "unit", "status", "why", "reason", "environment",
 )  # fmt: skip
+STATUSES = ("ok", "failed", "skipped", "not measured")
 FLAGS = ("imagenet", "discarded", "disturbed", "counts")
 # What tells a sample from all others.
 ONCE = ("run", "model", "setting", "metric", "record", "sample")

@@ -11,7 +11,7 @@ import numpy as np
 from pandas import Categorical, CategoricalDtype, DataFrame, Series
 from pandas.api.types import is_numeric_dtype
 
-from cmx_bench.results.frame import FLAGS, TEXTS
+from cmx_bench.results.frame import FLAGS, STATUSES, TEXTS
 
 _FEW = 5  # names in a message
 _NEEDED = (*TEXTS, "image", "truth", "said", "truth_name", "said_name")
@@ -47,6 +47,8 @@ def require(
         if not isinstance(table[name].dtype, CategoricalDtype):
             texts = list(map(str, table[name]))
             table[name] = Categorical(texts, list(dict.fromkeys(texts)))
+    if "status" in columns and (odd := {*table["status"].unique()} - {*STATUSES}):
+        raise ValueError(f"status: expected {', '.join(STATUSES)}, got {min(odd)!r}")
     flags = [name for name in (*FLAGS, "right") if name in columns]
     if unclear := [name for name in flags if not table[name].isin([True, False]).all()]:
         raise ValueError(f"{_name(unclear)}: expected True or False in each row")

@@ -89,6 +89,11 @@ def test_an_accuracy_without_its_images_is_refused(samples: DataFrame) -> None:
         summary(samples[:1].assign(metric="top1"))
 
 
+def test_a_status_is_one_that_is_known(samples: DataFrame) -> None:
+    with pytest.raises(ValueError, match="status: expected ok, failed, .*measured, got 'OK'"):
+        summary(samples.assign(status="OK"))
+
+
 def test_names_may_be_numbers(samples: DataFrame) -> None:
     numbered = samples.assign(model=samples["model"].cat.codes)
     assert list(summary(numbered)["model"].unique()) == ["0", "1"]
