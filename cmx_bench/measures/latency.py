@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 
 import torch
@@ -32,11 +33,8 @@ def measure(model: Model, setting: Setting) -> Watched:
     forward = ready.forward
     count = calls(pass_seconds(warm_up(forward, setting.device)))
     seconds = [_call(forward, setting.device) for _ in range(count)]
-    quantiles = torch.tensor(seconds, dtype=torch.float64).quantile(
-        torch.tensor([0.5, 0.9, 0.99], dtype=torch.float64)
-    )
-    names = ("latency_p50", "latency_p90", "latency_p99")
-    percentiles = {name: [float(value)] for name, value in zip(names, quantiles, strict=True)}
+    quantiles = statistics.quantiles(seconds, n=100, method="inclusive")
+    percentiles = {f"latency_p{percent}": [quantiles[percent - 1]] for percent in (50, 90, 99)}
     return Watched(percentiles, details=ready.details)
 
 
