@@ -37,13 +37,8 @@ def read(path: Path) -> Report:
             its records.
     """
     path = _place(path)
-    if path.is_file():
-        report = embedded.read(path).report
-        miscounts = recounting.in_page(report)
-    else:
-        report = read_folder(path)
-        miscounts = recounting.in_folder(path, report)
-    for where, what, recorded, counted in miscounts:
+    report = embedded.read(path).report if path.is_file() else read_folder(path)
+    for where, what, recorded, counted in recounting.of_votes(report):
         raise RecordsError(f"{path}: {where}: {what}: the records say {recorded:,}, and these are "
                            f"{counted:,}; put back what the run wrote")  # fmt: skip
     return report

@@ -44,9 +44,9 @@ def in_folder(folder: Path, report: Report) -> Iterator[Miscount]:
                 yield from _count(where, f"right by top-{k}", right, hits)
 
 
-def in_page(report: Report) -> Iterator[Miscount]:
-    """The same of a page, which holds the likeliest class of each image, of several trainings of
-    the first."""
+def of_votes(report: Report) -> Iterator[Miscount]:
+    """The same of what a report shows and a page holds: the likeliest class of each image, of
+    several trainings of the first."""
     for voter, counted in report.votes.counted.items():
         processes = report.processes[(*voter, "top1")]
         for recorded in [each.details for each in processes if each.replicate == 0][:1]:

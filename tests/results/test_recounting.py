@@ -29,6 +29,7 @@ def test_those_of_another_run_are_told_from_them(tmp_path: Path) -> None:
     assert list(recounting.in_folder(folder, read)) == [
         Miscount(where, *top1), Miscount(where, *top5),
     ]  # fmt: skip
-    page = report.save(read, folder)
     where = f"predictions of {' in '.join(KEY[:2])}"
-    assert list(recounting.in_page(embedded.read(page).report)) == [Miscount(where, *top1)]
+    assert list(recounting.of_votes(read)) == [Miscount(where, *top1)]
+    page = report.save(read, folder)
+    assert list(recounting.of_votes(embedded.read(page).report)) == [Miscount(where, *top1)]

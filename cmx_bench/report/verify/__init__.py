@@ -66,7 +66,7 @@ def verify(path: Path) -> Verification:
     text = _text_of(page)
     inside = embedded.unpack(text, str(page))
     subject = _subject(inside)
-    miscounts = chain.from_iterable(recounting.in_page(run.report) for run in inside)
+    miscounts = chain.from_iterable(recounting.of_votes(run.report) for run in inside)
     votes = [*_apart_from_records(miscounts)]
     if path.is_dir():
         files = formats.files(subject)

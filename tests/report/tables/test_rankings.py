@@ -212,9 +212,8 @@ def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Pat
     changed = rows(239, 0)
     predictions.finish(changed, predictions.path(tmp_path, *key))
     named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
-    file = f"predictions/{'.'.join(key)}.npz"
-    assert (file, "240", "239") in named
-    with pytest.raises(RecordsError, match=f"{file}: right by top-1: the records say 240, and the"):
+    assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
+    with pytest.raises(RecordsError, match=f"of {key[0]} in {key[1]}: right by top-1: the records"):
         report.read(tmp_path)
 
 
