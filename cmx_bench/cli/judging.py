@@ -18,7 +18,7 @@ from cmx_bench.cli.ending import keeping
 from cmx_bench.cli.options import look_up, seconds_of, share_of
 from cmx_bench.cli.requests import Request, plan_of
 from cmx_bench.cli.telling import Code, command_line, draw, note, say
-from cmx_bench.errors import CmxError, SuiteError
+from cmx_bench.errors import CmxError, RecordsError, SuiteError
 from cmx_bench.spec import disk
 from cmx_bench.units import escape
 
@@ -268,8 +268,11 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
         outputs.write(shown, out, drawings, tables)
         say(out / "verdict.html")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        github.append_summary(shown, Path(summary))
         say(*github.workflow_commands(shown))
+        try:
+            github.append_summary(shown, Path(summary))
+        except RecordsError as error:  # nobody asked for it, and the verdict stands without
+            note(f"warning: the job's summary: {error}")
     if verdict.let_through:
         if verdict.policy == "warn":
             note("warning: undecided, which --inconclusive warn lets through")

@@ -118,6 +118,15 @@ def test_check_writes_what_ci_reads(
     assert list(Path("verdict/figures").glob("history-throughput-*.svg"))
 
 
+def test_a_summary_that_cannot_be_written_changes_no_verdict(
+    cmx: Cli, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    code, out, said = cmx("check", runs["slower"], "--baseline", runs["base"])
+    assert (code, "::error title=" in out) == (1, True)
+    assert said == f"warning: the job's summary: {tmp_path}: cannot be written: Is a directory\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
