@@ -72,8 +72,9 @@ class RaySlot:
                 raise SlotLostError(f"{self.name}: {told}")
             if isinstance(order, EvaluationJob):
                 runfolder.write_files(order.folder, told.left)
-            with disk.writing(order.log), disk.appending(order.log) as file:
-                file.write(told.printed)
+            if told.printed:
+                with disk.writing(order.log), disk.appending(order.log) as file:
+                    file.write(told.printed)
             tell(told.said)
 
     def _await_answer(self, asked: Any) -> Any:
