@@ -11,7 +11,6 @@ from cmx_bench import units
 from cmx_bench.cell import Model, Setting
 from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
-from cmx_bench.results import frame
 from cmx_bench.results.nouns import Report
 
 
@@ -58,14 +57,12 @@ _INT8 = (
 
 def _largest(report: Report) -> dict[tuple[str, str], Mapping[str, Any]]:
     """What the process of each model and setting recorded whose logits differ most."""
-    samples = report.samples
-    counted = samples[(samples["status"] == "ok") & ~samples["why"].isin(frame.ASIDE)]
-    processes = counted.drop_duplicates("record")[["model", "setting", "details"]]
     largest: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for model, setting, details in processes.itertuples(index=False, name=None):
-        if "runtime" in details:
-            both = (largest.get((model, setting), details["runtime"]), details["runtime"])
-            largest[model, setting] = max(both, key=itemgetter("difference"))
+    for (model, setting, _), processes in report.processes.items():
+        for details in (process.details for process in processes):
+            if "runtime" in details:
+                both = (largest.get((model, setting), details["runtime"]), details["runtime"])
+                largest[model, setting] = max(both, key=itemgetter("difference"))
     return largest
 
 
