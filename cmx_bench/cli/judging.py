@@ -271,7 +271,7 @@ def _conclude(verdict: Verdict, out: Path | None, past: History | None) -> None:
         say(*github.workflow_commands(shown))
         try:
             github.append_summary(shown, Path(summary))
-        except RecordsError as error:  # nobody asked for it, and the verdict stands without
+        except RecordsError as error:  # the verdict stands without a summary
             note(f"warning: the job's summary: {error}")
     if verdict.let_through:
         if verdict.policy == "warn":

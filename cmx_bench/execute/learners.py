@@ -163,7 +163,7 @@ def _hear(training: _UnderWay, timeout: float) -> Outcome | ProcessError | None:
 def _end(training: _UnderWay, ended: Outcome | ProcessError) -> Outcome:
     """What came of a training, whose process is ended."""
     if isinstance(ended, ProcessError):
-        # Another training beside it may have killed the server of both.
+        # Trainings side by side share a server, which another of them may have killed.
         is_beside = isinstance(ended, LostError) and training.job.at_once > 1
         ended = Outcome({}, f"the process {ended}", {}, lost=ended.blameless or is_beside)
     if ended.reason:

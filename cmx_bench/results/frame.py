@@ -224,10 +224,10 @@ def _tell(name: str, run: Run, tries: Sequence[Execution], of_models: DataFrame)
     """The rows of a run, with what its models, its settings and the run itself tell of each."""
     known: dict[Any, Any] = of_models.to_dict("index")
     settings: dict[str, _Row] = {}
-    for one in run.settings:
-        settings[f"r{one.image_size}"] = {"image_size": one.image_size}
-        own = {column: getattr(one, column) for column in (*_OF_SETTING[1:], "image_size")}
-        settings[one.key] = {"setting_name": one.name, **own}
+    for setting in run.settings:
+        settings[f"r{setting.image_size}"] = {"image_size": setting.image_size}
+        own = {column: getattr(setting, column) for column in (*_OF_SETTING[1:], "image_size")}
+        settings[setting.key] = {"setting_name": setting.name, **own}
     same = {
         "run": name, "dataset": plain(str(run.accuracy.get("dataset", ""))),
         "imagenet": on_imagenet(run),

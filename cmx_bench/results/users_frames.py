@@ -66,14 +66,14 @@ def _parse(details: Series[Any]) -> list[Any]:
     """What `details` hold, which are objects of JSON."""
     read = cache(json.loads)
     try:
-        told = [read(each) if isinstance(each, str) else each for each in details]
+        objects = [read(each) if isinstance(each, str) else each for each in details]
     except ValueError as error:
         raise ValueError(f"details: expected JSON in each row: {error}") from None
-    if not all(isinstance(each, dict) for each in told):
+    if not all(isinstance(each, dict) for each in objects):
         raise ValueError(
             "details: expected an object of JSON in each row, {} where nothing is told"
         )
-    return told
+    return objects
 
 
 def refuse_several(table: DataFrame) -> None:

@@ -114,7 +114,7 @@ def loading() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     orphans.end_with(int(began))
     orphans.adopt()
-    atexit.register(os._exit, 0)  # the last of the handlers, for it is the first
+    atexit.register(os._exit, 0)  # runs last: handlers run in reverse order
     # The server says so of each process that it adopted, once that has ended.
     warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
     yield

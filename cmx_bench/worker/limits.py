@@ -30,7 +30,7 @@ def describe(otherwise: str = "") -> str:
 
 
 def _oom_kills() -> str | None:
-    """How often the system has killed for want of memory; None where it does not tell."""
+    """The line in which Linux counts what it killed for want of memory; None elsewhere."""
     with suppress(OSError):
         counters = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
         return next((line for line in counters if line.startswith("oom_kill ")), None)

@@ -283,8 +283,8 @@ def explain_end(exit_code: int | None, server: int | None) -> ProcessError:
 
 
 def lost_with(server: str) -> LostError:
-    """The error of a process whose server something killed: the system for want of memory, or else
-    most likely what the process runs."""
+    """The error of a process whose server was killed. If memory may have run out, the system did
+    it; otherwise it was most likely the model."""
     if limits.may_lack_memory():
         return LostError(f"was lost with {server}{limits.describe(forking.OUT_OF_MEMORY)}")
     return LostError(f"was lost with {server}, which was killed while no memory ran out (by the "

@@ -84,8 +84,8 @@ def composite() -> frozenset[str]:
 @cache
 def _without_rule() -> frozenset[str]:
     """The operators that may have a cost, as the second count has it, and have no rule here."""
-    made = [kind for kind in composite() if not all(map(free.is_free, free.overloads(kind)))]
-    return dispatched.operators().union(made) - RULES.keys()
+    composites = [kind for kind in composite() if not all(map(free.is_free, free.overloads(kind)))]
+    return dispatched.operators().union(composites) - RULES.keys()
 
 
 # --- operators by name ----------------------------------------------------------------------------

@@ -145,14 +145,14 @@ def style(name: StyleName = "page", colours: Mapping[str, str] | None = None) ->
     for family, colour in (colours or {}).items():
         if not matplotlib.colors.is_color_like(colour):
             raise ValueError(f"colours: {family}: expected a colour of matplotlib, got {colour!r}")
-    token = _chosen.set((colours or {}, seen := set[str]()))
+    token = _chosen.set((colours or {}, drawn := set[str]()))
     try:
         with settings({}):
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(LOOK | SIZES[name])
             yield
-        if seen and (strange := (colours or {}).keys() - STYLES.keys() - seen):
-            known = ", ".join(dict.fromkeys((*STYLES, *sorted(seen))))
+        if drawn and (strange := (colours or {}).keys() - STYLES.keys() - drawn):
+            known = ", ".join(dict.fromkeys((*STYLES, *sorted(drawn))))
             warnings.warn(f"colours: no figure showed the family {', '.join(sorted(strange))}; "
                           f"there are {known}", stacklevel=3)  # fmt: skip
     finally:
@@ -189,8 +189,8 @@ def styles_of(families: Iterable[str]) -> dict[str, Style]:
         sorted(there - styles.keys()), cycle(_OTHERS), strict=False
     ):
         styles[family] = Style(short_label(family), colour, marker, ":", 0.8)
-    chosen, seen = _chosen.get() or ({}, set())
-    seen |= there
+    chosen, drawn = _chosen.get() or ({}, set())
+    drawn |= there
     return {
         family: replace(style, colour=chosen.get(family, style.colour))
         for family, style in styles.items()

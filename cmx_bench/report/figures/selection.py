@@ -83,8 +83,7 @@ class Selection:
         return [f"Not shown because they have no {lack}: {first_few(labels)}."]
 
     def doubts(self, points: DataFrame, metric: str) -> Iterator[str]:
-        """What a caption says of points that rest on disturbed processes, or beside which processes
-        failed."""
+        """What a caption says where processes failed, and where points rest on disturbed ones."""
         values = self.every(metric)
         if failed := list(values.loc[values["status"] == "failed", "model"]):
             labels = list(dict.fromkeys(self.models.loc[failed, "label"]))
