@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -19,6 +20,7 @@ from cmx_bench.cli.telling import note
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 _SIGNALS = [number for number in signal.Signals if number.name in _NAMES]
 _PATIENCE = 2  # signals after the first
+_UNTIL_AGAIN = 0.05  # seconds
 _later: list[int] = []  # the signals that came while things were put away
 
 
@@ -58,9 +60,22 @@ def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable
             signal.signal(number, handler)
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        again = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
     _install(_note, _SIGNALS)
     raise Ended(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded. The report of what was measured may still need it, and
+    extension modules, such as those of pandas, cannot be loaded again when half of them was."""
+    while frame is not None and "importlib._bootstrap" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _note(number: int, _: FrameType | None) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
@@ -59,6 +62,20 @@ def test_a_second_signal_waits_for_what_is_put_away_and_ends_what_is_done_for_th
         signal.raise_signal(signal.SIGINT)  # only noted
         with pytest.raises(Ended, match="interrupted"), ending.briefly(60.0):
             pytest.fail("a signal came before")
+
+
+def test_a_module_is_loaded_whole_before_a_signal_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of pandas cannot be loaded again, and the report of what was measured needs it."""
+    (tmp_path / "interrupted.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGTERM)\nis_whole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Ended, match="ended by SIGTERM"), ending.heeding():
+        assert importlib.import_module("interrupted").is_whole
+        Event().wait(60.0)
+    assert sys.modules.pop("interrupted").is_whole
 
 
 def test_what_is_done_briefly_ends_at_the_next_signal() -> None:
