@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 import shutil
 import socket
@@ -19,6 +18,7 @@ from typing import Any
 
 import cmx_bench
 from cmx_bench.errors import CmxError
+from cmx_bench.results import checkouts
 from cmx_bench.spec import disk
 from cmx_bench.worker import local, lookup, scratch
 from cmx_bench.worker.local import Call, LostError
@@ -145,12 +145,7 @@ def is_this(package: Path) -> bool:
     """Whether a side's copy of this package is the same, so that both understand each other's
     data, and not their orders alone."""
     ours = Path(cmx_bench.__file__).parent
-    if ours.samefile(package):
-        return True
-    names = {file.relative_to(ours) for file in ours.rglob("*.py")}
-    return names == {file.relative_to(package) for file in package.rglob("*.py")} and all(
-        filecmp.cmp(ours / name, package / name, shallow=False) for name in names
-    )
+    return checkouts.code_of(ours) == checkouts.code_of(package)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import sys
@@ -20,7 +19,7 @@ from cmx_bench import accuracy
 from cmx_bench.errors import CmxError
 from cmx_bench.execute.on_device import Work
 from cmx_bench.measures import compiled, jiffies
-from cmx_bench.results import runfolder
+from cmx_bench.results import checkouts, runfolder
 from cmx_bench.training.orphans import end_with
 from cmx_bench.worker import local, scratch
 from cmx_bench.worker.job import EvaluationJob, Heard, Job, Seen
@@ -155,11 +154,8 @@ def facts() -> Facts:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     versions["cmx-bench"] = cmx_bench.__version__  # of the code that runs, installed or not
-    home = Path(cmx_bench.__file__).parent
-    digest = hashlib.sha256()
-    for file in sorted(home.rglob("*.py")):
-        digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
-    return Facts(versions, digest.hexdigest(), _devices(), dict(scratch.variables()))
+    code = checkouts.code_of(Path(cmx_bench.__file__).parent)
+    return Facts(versions, code, _devices(), dict(scratch.variables()))
 
 
 def _new_in(folder: Path, before: dict[str, int]) -> Iterator[tuple[str, bytes]]:

@@ -1,7 +1,8 @@
-"""The git commits of checkouts."""
+"""Which code a folder holds: the git commit of a checkout, the digest of a copy of this package."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -9,6 +10,18 @@ from pathlib import Path
 _DIRTY = "-dirty"
 # Git sets these for what its hooks run, and then looks there whatever folder it is started in.
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
+
+
+def code_of(package: Path) -> str:
+    """Which code a copy of this package is: twelve digits of a hash of its files. Checkouts of one
+    version differ; the suites, which an installed copy has beside its code, are none."""
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*")):
+        name = file.relative_to(package)
+        if file.is_file() and file.suffix != ".pyc" and name.parts[0] != "suites":
+            digest.update(name.as_posix().encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def commit_of(folder: Path) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import json
 import re
 import zlib
@@ -21,7 +20,7 @@ from typing_extensions import TypedDict
 
 from cmx_bench import __version__
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import agreement, records
+from cmx_bench.results import agreement, checkouts, records
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.public import public
 from cmx_bench.results.reading import summarise
@@ -52,7 +51,7 @@ class _Block(TypedDict):
     """What a block of data says of itself."""
 
     rendered_with: dict[_Package, _Version]
-    code: NotRequired[_Code]
+    code: _Code
     encoding: Literal["URL-safe base64 of zlib of JSON"]
     data: str
 
@@ -75,13 +74,13 @@ _BLOCKS, _RAW = TypeAdapter(_Block), TypeAdapter(_Raw)
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """What a page holds of a run: the report that its raw samples make, and what it was rendered
-    with: by which `code` of this package, unless an earlier one made it. Beside others it has the
-    `path` that the run was given by."""
+    with: by which `code` of this package. Beside others it has the `path` that the run was given
+    by."""
 
     report: Report
     rendered_with: Mapping[str, str]
+    code: str
     path: str = ""
-    code: str = ""
 
     @property
     def versions_apart(self) -> dict[str, tuple[str, str | None]]:
@@ -117,8 +116,9 @@ def _plain(report: Report, path: str) -> str:
 
 
 def _block(rendered_with: Mapping[str, str], made_by: str, data: str) -> str:
-    by = {"code": made_by} if made_by else {}
-    said = {"rendered_with": rendered_with, **by, "encoding": _ENCODING, "data": data}
+    said = {
+        "rendered_with": rendered_with, "code": made_by, "encoding": _ENCODING, "data": data
+    }  # fmt: skip
     return json.dumps(said, indent=0)
 
 
@@ -130,14 +130,8 @@ def renderers() -> dict[str, str]:
 
 @cache
 def code() -> str:
-    """Which code renders here: twelve digits of a hash of this package's files. Checkouts of one
-    version differ."""
-    package, digest = Path(__file__).parents[1], hashlib.sha256()
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and file.suffix != ".pyc":
-            digest.update(file.relative_to(package).as_posix().encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:12]
+    """Which code renders here."""
+    return checkouts.code_of(Path(__file__).parents[1])
 
 
 def unpack(page: str, where: str) -> tuple[Embedded, ...]:
@@ -188,9 +182,8 @@ def _unpack(text: str, where: str, room: int) -> tuple[int, Embedded]:
         raise error.at(f"{where}: its raw samples cannot be read") from error
     except (zlib.error, ValueError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
-    return len(plain), Embedded(
-        shown, block["rendered_with"], raw.get("path", ""), block.get("code", "")
-    )
+    made = Embedded(shown, block["rendered_with"], block["code"], raw.get("path", ""))
+    return len(plain), made
 
 
 def _inflate(packed: bytes, room: int) -> bytes:

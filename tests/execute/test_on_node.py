@@ -27,7 +27,7 @@ def test_software_is_that_of_the_code_that_runs() -> None:
     assert facts.versions["cmx-bench"] == cmx_bench.__version__
     assert {"torch", "timm"} <= facts.versions.keys()
     assert facts == on_node.facts()
-    assert len(facts.code) == 64
+    assert len(facts.code) == 12
 
 
 def test_devices_of_equal_hardware_are_told_alike() -> None:

@@ -193,10 +193,9 @@ def _compare(
 def _made_by_other_code(inside: Sequence[Embedded]) -> Iterator[str]:
     """Where a page's differences may come from, and what to do."""
     for run in inside:
-        made_by = run.code or "it does not say which"
-        if made_by != (here := embedded.code()):
+        if run.code != (here := embedded.code()):
             yield (
-                f"the page was made by other code of cmx-bench ({made_by}; "
+                f"the page was made by other code of cmx-bench ({run.code}; "
                 f"this is {here}), which may show the same samples otherwise: render it anew "
                 "(cmx-bench report RUN), or verify it with the code that made it"
             )
