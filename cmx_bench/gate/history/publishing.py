@@ -10,7 +10,6 @@ from typing import Any
 
 from cmx_bench import units
 from cmx_bench.gate.history import History, PastRun, Series, rows, trends
-from cmx_bench.gate.history.changes import changes, levels
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
 from cmx_bench.present.content import Fact, Site, Table, first_few
@@ -63,7 +62,7 @@ def title(history: History) -> str:
 def facts(history: History) -> Iterator[Fact]:
     """Which runs, on which machines, and how often anything changed."""
     yield from about_runs(history.runs)
-    tones = Counter(change.tone for series in history.series for change in changes(series))
+    tones = Counter(change.tone for series in history.series for change in series.changes)
     neither = f", {tones['']} times neither" * bool(tones[""])
     judged = f"{tones['bad']} times for the worse, {tones['good']} for the better"
     of_series = tally(len(history.series), "series", "series")
@@ -188,8 +187,8 @@ def _series(series: Series, places: dict[Path, int], digits: int | None) -> dict
             for point in series.points
             for edges in [(point.value, point.low, point.high)]
         ],
-        "levels": [[level.first, level.n, number(level.value)] for level in levels(series)],
-        "changes": [[change.place, change.words, change.tone] for change in changes(series)],
+        "levels": [[level.first, level.n, number(level.value)] for level in series.levels],
+        "changes": [[change.place, change.words, change.tone] for change in series.changes],
         "changed": [
             [place, point.changed] for place, point in enumerate(series.points) if point.changed
         ],

@@ -8,8 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cmx_bench import units
-from cmx_bench.gate.history import FEWEST_RUNS, History, PastRun
-from cmx_bench.gate.history.changes import HAS_RUPTURES, ChangePoint, altogether, changes
+from cmx_bench.gate.history import FEWEST_RUNS, HAS_RUPTURES, Change, History, PastRun
 from cmx_bench.gate.outputs.comparisons import show_value
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
@@ -37,15 +36,15 @@ def of_changes(history: History, base: Path | None = None) -> Table:
     Args:
         base: the folder of the file that shows it, for links to the runs.
     """
-    latest = [change for series in history.series for change in changes(series)]
+    latest = [change for series in history.series for change in series.changes]
     latest.sort(key=lambda change: change.size, reverse=True)
     latest.sort(key=lambda change: change.first.run.created, reverse=True)
-    naming: list[Showing[ChangePoint]] = [
+    naming: list[Showing[Change]] = [
         *_naming(history),
         (Column("when", "When", title="The first run after the change"),
          lambda of: show_when(of.first.run, base)),
     ]  # fmt: skip
-    shown: list[Showing[ChangePoint]] = [
+    shown: list[Showing[Change]] = [
         *naming,
         (Column("before", "Before", "right", "Typical value of the runs since the change before"),
          lambda of: show_value(of.before, of.series.metric)),
@@ -72,7 +71,7 @@ def describe(suites: Sequence[str], machines: Sequence[str]) -> str:
     return one_line(" on ".join(told))
 
 
-def _naming(history: History) -> Iterator[Showing[ChangePoint]]:
+def _naming(history: History) -> Iterator[Showing[Change]]:
     """What a row is about: a series, by its suite and its machine where there are several."""
     yield Column("network", "Network"), _network
     if len(history.suites) > 1:
@@ -83,7 +82,7 @@ def _naming(history: History) -> Iterator[Showing[ChangePoint]]:
     yield Column("metric", "Metric"), lambda of: Entry(of.series.metric.title)
 
 
-def _network(change: ChangePoint) -> Entry:
+def _network(change: Change) -> Entry:
     model = change.series.model
     return Entry(one_line(model.label), one_line(model.name))
 
@@ -93,7 +92,7 @@ def show_when(run: PastRun, base: Path | None) -> Entry:
     return Entry(one_line(run.when), link=address(run, base))
 
 
-def _change(change: ChangePoint) -> Entry:
+def _change(change: Change) -> Entry:
     return Entry(change.words, sort=change.slowdown, tone=change.tone)
 
 
@@ -159,7 +158,7 @@ def remarks(history: History) -> Iterator[str]:
 def of_levels(history: History, base: Path | None = None) -> Table:
     """A row for each series: its first level, its last level, and since when."""
     naming = [*_naming(history)]
-    shown: list[Showing[ChangePoint]] = [
+    shown: list[Showing[Change]] = [
         *naming,
         (Column("runs", "Runs", "right"),
          lambda of: Entry(str(len(of.series.points)), sort=len(of.series.points))),
@@ -172,7 +171,7 @@ def of_levels(history: History, base: Path | None = None) -> Table:
         (Column("all", "Altogether", "right", "The latest level against the first"),
          lambda of: _change(of) if of.place else Entry("unchanged", quiet=True)),
     ]  # fmt: skip
-    columns, rows = tabulate(shown, map(altogether, history.series))
+    columns, rows = tabulate(shown, [series.altogether for series in history.series])
     return Table("levels", "Where each metric stands", columns, rows, folded=len(rows) > 30,
                  naming=len(naming))  # fmt: skip
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pandas import DataFrame
 
 from cmx_bench.gate.history import FEWEST_RUNS, History, Series
-from cmx_bench.gate.history.changes import changes
 from cmx_bench.present import drawing
 from cmx_bench.present.drawing import Drawing, Plot, short_label
 from cmx_bench.results.grouping import group
@@ -52,7 +51,7 @@ def plots(history: History) -> list[Plot]:
     return [
         _plot(lines, dict(_where(lines[0], history)), history)
         for lines in groups.values()
-        if not lines[0].metric.exact or any(map(changes, lines))
+        if not lines[0].metric.exact or any(series.changes for series in lines)
     ]
 
 
@@ -120,7 +119,7 @@ def _spots(
 def _marks(lines: Sequence[Series], places: Mapping[Path, int]) -> Iterator[Mark]:
     """What changed between a run and the one before it: the metrics, the largest changes first, and
     then the environments."""
-    every = sorted((change for series in lines for change in changes(series)),
+    every = sorted((change for series in lines for change in series.changes),
                    key=lambda change: -change.size)  # fmt: skip
     in_metrics = [(each.first, f"{_label(each.series, lines)} {each.words}") for each in every]
     in_environments = [(point, text) for series in lines for point in series.points

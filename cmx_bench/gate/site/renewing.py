@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from cmx_bench.errors import CmxError, RecordsError
-from cmx_bench.gate.history import History, gathering, publishing
-from cmx_bench.gate.history.changes import HAS_RUPTURES
+from cmx_bench.gate.history import HAS_RUPTURES, History, gathering, publishing
 from cmx_bench.gate.site import Listed, Render, abreast, frontpage, keeping, list_run
 from cmx_bench.present.content import Site
 from cmx_bench.results import embedded, environment, loading, predictions, runfolder

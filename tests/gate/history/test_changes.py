@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cmx_bench.gate.history import Series
-from cmx_bench.gate.history.changes import Level, change_points, changes, levels
+from cmx_bench.gate.history import Level, Series
 
 from .past import series
 
@@ -22,55 +21,55 @@ def noisy(seed: int, step: Callable[[int], float], runs: int = 30) -> Series:
 
 
 def test_noise_alone_has_no_change_point() -> None:
-    silent = [seed for seed in range(100) if change_points(noisy(seed, lambda _: 1)) == ()]
+    silent = [seed for seed in range(100) if noisy(seed, lambda _: 1).change_points == ()]
     assert len(silent) >= 95
 
 
 def test_a_step_of_ten_percent_is_found_where_it_is() -> None:
-    places = [change_points(noisy(seed, lambda run: 1 if run <= 18 else 0.9))
+    places = [noisy(seed, lambda run: 1 if run <= 18 else 0.9).change_points
               for seed in range(100)]  # fmt: skip
     assert sum(len(place) == 1 and abs(place[0] - 18) <= 1 for place in places) >= 95
 
 
 def test_few_runs_have_no_change_point() -> None:
-    assert change_points(series([100, 100.1, 99.9, 50, 50.1])) == ()
-    assert change_points(series([100, 100.1, 99.9, 50, 50.1, 49.9])) == (3,)
+    assert series([100, 100.1, 99.9, 50, 50.1]).change_points == ()
+    assert series([100, 100.1, 99.9, 50, 50.1, 49.9]).change_points == (3,)
 
 
 def test_equal_values_and_zeros_have_no_change_point() -> None:
-    assert change_points(series([100.0] * 10)) == ()
-    assert change_points(series([0.0] * 10)) == ()
+    assert series([100.0] * 10).change_points == ()
+    assert series([0.0] * 10).change_points == ()
 
 
 def test_every_difference_of_an_exact_metric_is_a_change() -> None:
     counted = series([100, 100, 101, 101, 0], metric="params")
-    assert change_points(counted) == (2, 4)
-    more, none = changes(counted)
+    assert counted.change_points == (2, 4)
+    more, none = counted.changes
     assert (more.before, more.after, more.words, more.tone) == (100, 101, "1.0 % higher", "bad")
     assert (none.slowdown, none.words, none.tone) == (None, "101 → 0", "good")
     assert none.size > more.size
 
 
 def test_a_change_to_next_to_nothing_has_a_size() -> None:
-    [change] = changes(series([1e92] * 6 + [100.0] * 6, metric="peak_memory"))
+    [change] = series([1e92] * 6 + [100.0] * 6, metric="peak_memory").changes
     assert change.slowdown == -1.0
     assert change.size == pytest.approx(math.log(1e90))
 
 
 def test_levels_are_the_typical_values_between_changes() -> None:
-    assert levels(series([100] * 5 + [80] * 5)) == (Level(0, 5, 100), Level(5, 5, 80))
-    assert levels(series([3.0])) == (Level(0, 1, 3.0),)
-    assert levels(series([0.0, 2.0])) == (Level(0, 2, 1.0),)  # a memory that did not grow
-    assert levels(series([])) == ()
+    assert series([100] * 5 + [80] * 5).levels == (Level(0, 5, 100), Level(5, 5, 80))
+    assert series([3.0]).levels == (Level(0, 1, 3.0),)
+    assert series([0.0, 2.0]).levels == (Level(0, 2, 1.0),)  # a memory that did not grow
+    assert series([]).levels == ()
 
 
 def test_a_change_is_worse_or_better_as_the_metric_says() -> None:
-    (slower,) = changes(series([100] * 5 + [80] * 5))
+    (slower,) = series([100] * 5 + [80] * 5).changes
     assert (slower.place, slower.before, slower.after) == pytest.approx((5, 100, 80))
     assert slower.slowdown == pytest.approx(0.25)
     assert (slower.words, slower.tone) == ("25 % slower", "bad")
-    (faster,) = changes(series([0.1] * 5 + [0.08] * 5, metric="latency_p50"))
+    (faster,) = series([0.1] * 5 + [0.08] * 5, metric="latency_p50").changes
     assert faster.slowdown == pytest.approx(-0.2)
     assert (faster.words, faster.tone) == ("20 % faster", "good")
-    (more,) = changes(series([1e12] * 5 + [2e12] * 5, metric="compute_peak"))
+    (more,) = series([1e12] * 5 + [2e12] * 5, metric="compute_peak").changes
     assert (more.words, more.tone) == ("100 % higher", "")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cmx_bench.errors import RecordsError
-from cmx_bench.gate.history.changes import changes
 from cmx_bench.gate.history.gathering import read
 from cmx_bench.gate.history.rows import of_changes
 from cmx_bench.results.records import Run
@@ -63,7 +62,7 @@ def test_a_change_of_the_environment_is_marked(past: tuple[Path, Run]) -> None:
     assert [point.changed for point in found.points] == [
         "", "", "", "", "torch 2.15.0 → 2.16", "", "", "",
     ]  # fmt: skip
-    (change,) = changes(found)
+    (change,) = found.changes
     assert change.place == 4
     assert change.slowdown == pytest.approx(1 / 0.9 - 1)
 
