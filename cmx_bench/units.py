@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SI = (
     (1e12, "T"),
@@ -164,6 +164,12 @@ def tally(number: int, noun: str, plural: str = "") -> str:
 def part(number: int, whole: int) -> str:
     """`4 of 10`; the number alone where it is the whole."""
     return f"{number:,} of {whole:,}" if number < whole else f"{number:,}"
+
+
+def first_few(names: Sequence[object], most: int = 5) -> str:
+    """`a, b and 3 more`: at most this many names, and the number of the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def duration(seconds: float) -> str:

@@ -366,3 +366,14 @@ def test_a_count_in_thousands_is_exact(text: str, number: int) -> None:
 def test_only_a_whole_reads_as_a_hundred(share: float, text: str) -> None:
     assert units.hundredths(share, 3) == text
     assert units.percent(share, 3) == f"{text} %"
+
+
+@pytest.mark.parametrize(
+    ("texts", "most", "words"),
+    [
+        (["a", "b"], 2, "a, b"), (["a", "b", "c"], 2, "a, b and 1 more"),
+        (["a", "b", "c", "d"], 1, "a and 3 more"), ([], 2, ""),
+    ],
+)  # fmt: skip
+def test_as_many_are_named_as_may_be(texts: list[str], most: int, words: str) -> None:
+    assert units.first_few(texts, most) == words

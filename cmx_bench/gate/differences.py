@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.metrics import Metric
-from cmx_bench.present.content import first_few
 from cmx_bench.results import environment, origins
 from cmx_bench.results.records import Environment, Run
+from cmx_bench.units import first_few
 
 if TYPE_CHECKING:  # for pandas is slow to import, and `ab` needs but the rest of this
     from cmx_bench.results.nouns import Key, Report

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cmx_bench.errors import RefusedModelError, nearest, quote
 from cmx_bench.models import importing
+from cmx_bench.units import first_few
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _MOST_LISTED = 12
@@ -71,9 +72,7 @@ def _refuse_others(
 
 
 def _list(known: Iterable[str]) -> str:
-    names = list(known)
-    more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return f"(known: {', '.join(names[:_MOST_LISTED]) or 'none'}{more})"
+    return f"(known: {first_few(list(known), _MOST_LISTED) or 'none'})"
 
 
 def _lost(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias, TypeVar
@@ -207,12 +207,6 @@ def in_order(notes: Iterable[Note]) -> tuple[Note, ...]:
 def _place(note: Note) -> tuple[bool, int, str]:
     letters = note.mark.isalpha()
     return not letters, len(note.mark) if letters else 0, note.mark
-
-
-def first_few(texts: Sequence[str], most: int = 5) -> str:
-    """`a, b and 3 more`: at most this many names, and the number of the others."""
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
 
 
 def group_columns(columns: Iterable[Column]) -> Iterator[tuple[str, int]]:

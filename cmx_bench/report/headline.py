@@ -7,11 +7,11 @@ import shlex
 
 from cmx_bench import units
 from cmx_bench.metrics import first_of
-from cmx_bench.present.content import DISTURBED, Fact, first_few
+from cmx_bench.present.content import DISTURBED, Fact
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
-from cmx_bench.units import tally
+from cmx_bench.units import first_few, tally
 
 
 def status(report: Report) -> Fact:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
 _UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
 _LARGEST = 2**33  # bytes of a file of weights
-_MOST_NAMED = 5
 
 
 def merge(parts: Sequence[Path], out: Path, command: str) -> Run:
@@ -62,8 +61,8 @@ def tell_unfinished(parts: Sequence[Path]) -> str:
     if left := [part for part, run in runs.items() if not run.finished]:
         are = "is" if len(left) == 1 else "are"
         return (f"{len(left)} of {units.tally(len(parts), 'part')} {are} not finished "
-                f"({_name(left)}): run the command of each again, or submit the job array again, "
-                "and merge again")  # fmt: skip
+                f"({units.first_few(left)}): run the command of each again, or submit the job "
+                "array again, and merge again")  # fmt: skip
     if missing := _in_no_part(list(runs.values())):
         cell, replicate = missing[0]
         return (f"{units.tally(len(missing), 'process', 'processes')} of its cells are in no "
@@ -72,18 +71,12 @@ def tell_unfinished(parts: Sequence[Path]) -> str:
     return ""
 
 
-def _name(parts: Sequence[Path]) -> str:
-    rest = len(parts) - _MOST_NAMED
-    names = ", ".join(map(str, parts[:_MOST_NAMED]))
-    return names if rest <= 0 else f"{names} and {rest} more"
-
-
 def _runs(parts: Sequence[Path]) -> dict[Path, Run]:
     """The run of each part; those that hold none are told together."""
     if empty := [part for part in parts if not (part / "run.json").exists()]:
         hold = "holds" if len(empty) == 1 else "hold"
-        raise RecordsError(f"{_name(empty)}: {hold} no run (no run.json); measure what is missing "
-                           "first, or leave it out")  # fmt: skip
+        raise RecordsError(f"{units.first_few(empty)}: {hold} no run (no run.json); measure what "
+                           "is missing first, or leave it out")  # fmt: skip
     return {part: records.read_run(part) for part in parts}
 
 

@@ -12,8 +12,8 @@ from pandas import Categorical, CategoricalDtype, DataFrame, Series
 from pandas.api.types import is_numeric_dtype
 
 from cmx_bench.results.frame import FLAGS, STATUSES, TEXTS
+from cmx_bench.units import first_few
 
-_FEW = 5  # names in a message
 _NEEDED = (*TEXTS, "image", "truth", "said", "truth_name", "said_name")
 
 
@@ -41,8 +41,8 @@ def require(
         raise ValueError("the frame has columns twice; keep one of each name")
     table = frame.reset_index(drop=True).infer_objects()
     if blank := [name for name in _NEEDED if name in columns and table[name].isna().any()]:
-        raise ValueError(f"{_name(blank)}: missing in some rows; fill or leave these out, and read "
-                         "a file by cmx_bench.load, which knows empty texts")  # fmt: skip
+        raise ValueError(f"{first_few(blank)}: missing in some rows; fill or leave these out, and "
+                         "read a file by cmx_bench.load, which knows empty texts")  # fmt: skip
     for name in (name for name in TEXTS if name in columns):
         if not isinstance(table[name].dtype, CategoricalDtype):
             texts = list(map(str, table[name]))
@@ -51,7 +51,7 @@ def require(
         raise ValueError(f"status: expected {', '.join(STATUSES)}, got {min(odd)!r}")
     flags = [name for name in (*FLAGS, "right") if name in columns]
     if unclear := [name for name in flags if not table[name].isin([True, False]).all()]:
-        raise ValueError(f"{_name(unclear)}: expected True or False in each row")
+        raise ValueError(f"{first_few(unclear)}: expected True or False in each row")
     table = table.astype(dict.fromkeys(flags, bool))
     if "value" in columns and not _has_numbers(table):
         raise ValueError("some rows that count have no finite number as their value; leave them "
@@ -91,9 +91,4 @@ def _has_numbers(samples: DataFrame) -> bool:
 
 def missing(frame: DataFrame, columns: Iterable[str]) -> str:
     """The names of the first columns that a frame lacks, in words; empty where it lacks none."""
-    return _name([column for column in columns if column not in frame])
-
-
-def _name(columns: Sequence[str]) -> str:
-    more = f" and {len(columns) - _FEW} more" if columns[_FEW:] else ""
-    return ", ".join(columns[:_FEW]) + more
+    return first_few([column for column in columns if column not in frame])

@@ -43,17 +43,6 @@ def test_a_row_has_an_entry_for_each_column(entries: tuple[Entry, ...]) -> None:
         Table("t", "T", columns, (whole, entries))
 
 
-@pytest.mark.parametrize(
-    ("texts", "most", "words"),
-    [
-        (["a", "b"], 2, "a, b"), (["a", "b", "c"], 2, "a, b and 1 more"),
-        (["a", "b", "c", "d"], 1, "a and 3 more"), ([], 2, ""),
-    ],
-)  # fmt: skip
-def test_as_many_are_named_as_may_be(texts: list[str], most: int, words: str) -> None:
-    assert content.first_few(texts, most) == words
-
-
 def test_neighbours_of_a_group_are_one_and_columns_without_one_stand_alone() -> None:
     groups = ("a", "a", "", "", "b", "a")
     columns = [Column(str(place), "H", group=group) for place, group in enumerate(groups)]

@@ -12,10 +12,10 @@ from cmx_bench import units
 from cmx_bench.gate.history import History, PastRun, Series, rows, trends
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.present import drawing, markdown
-from cmx_bench.present.content import Fact, Site, Table, first_few
+from cmx_bench.present.content import Fact, Site, Table
 from cmx_bench.results.runfolder import write_files
 from cmx_bench.spec import disk
-from cmx_bench.units import plain, tally
+from cmx_bench.units import first_few, plain, tally
 
 SCHEMA = 1
 _DIGITS = 6  # of the numbers that place a point in the page

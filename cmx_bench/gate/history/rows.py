@@ -11,8 +11,8 @@ from cmx_bench import units
 from cmx_bench.gate.history import FEWEST_RUNS, HAS_RUPTURES, Change, History, PastRun
 from cmx_bench.gate.outputs.comparisons import show_value
 from cmx_bench.gate.outputs.sentences import one_line
-from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
-from cmx_bench.units import tally
+from cmx_bench.present.content import Column, Entry, Showing, Table, tabulate
+from cmx_bench.units import first_few, tally
 
 _MOST_MOVES = 5  # to other machines that are named
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cmx_bench.gate.verdict import Contrast, Package, Verdict
-from cmx_bench.present.content import Fact, first_few
-from cmx_bench.units import tally
+from cmx_bench.present.content import Fact
+from cmx_bench.units import first_few, tally
 
 _MOST_NAMES = 3
 

@@ -12,7 +12,7 @@ from cmx_bench import units
 from cmx_bench.gate.outputs.comparisons import TONES
 from cmx_bench.gate.outputs.sentences import interval, share
 from cmx_bench.gate.verdict import Comparison, Verdict
-from cmx_bench.present.content import SIGNS, first_few
+from cmx_bench.present.content import SIGNS
 from cmx_bench.present.drawing import Plot, short_label
 from cmx_bench.results.grouping import group
 
@@ -41,7 +41,7 @@ def _plot(comparisons: Sequence[Comparison], verdict: Verdict, number: int) -> P
              for row in shown]  # fmt: skip
     return Plot(
         f"slowdown-{number}-{first.metric.name.replace('_', '-')}", " · ".join((title, *where)),
-        _caption(comparisons, verdict), f"Slowdown of head: {first_few(named, _NAMED)}.",
+        _caption(comparisons, verdict), f"Slowdown of head: {units.first_few(named, _NAMED)}.",
         DataFrame(list(_points(shown))),
         partial(_paint, comparisons=shown, threshold=verdict.threshold),
         lines=2.3 * len(shown) + 1,

@@ -9,8 +9,8 @@ from cmx_bench import units
 from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.verdict import JUDGED, ORDER, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
-from cmx_bench.present.content import Fact, first_few
-from cmx_bench.units import plain, tally
+from cmx_bench.present.content import Fact
+from cmx_bench.units import first_few, plain, tally
 
 _TIMED = ("s", "images/s")
 _NO_AMOUNT = "no reasonable amount of measuring would decide"

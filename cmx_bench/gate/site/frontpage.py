@@ -11,7 +11,7 @@ from cmx_bench import units
 from cmx_bench.gate.history import PastRun, publishing, rows
 from cmx_bench.gate.outputs.sentences import one_line
 from cmx_bench.gate.site import Listed
-from cmx_bench.present.content import Column, Entry, Showing, Table, first_few, tabulate
+from cmx_bench.present.content import Column, Entry, Showing, Table, tabulate
 from cmx_bench.results.grouping import group
 
 _MANY_SUITES = 12  # more are folded away
@@ -74,7 +74,7 @@ def _suite(runs: Sequence[RunRow]) -> Entry:
 
 def _machines(runs: Sequence[RunRow]) -> Entry:
     machines = list(dict.fromkeys(each.past.machine for each in runs))
-    return Entry(first_few(machines, _FEW), title=", ".join(machines))
+    return Entry(units.first_few(machines, _FEW), title=", ".join(machines))
 
 
 def _history(suite: str, histories: Mapping[str, str]) -> Entry:
@@ -123,7 +123,7 @@ def _beware(shown: RunRow) -> Entry:
 
 def _settings(shown: RunRow) -> Entry:
     names, keys = shown.run.setting_names, shown.run.settings
-    return Entry(first_few(names, _FEW), first_few(keys, 1), title=", ".join(keys),
+    return Entry(units.first_few(names, _FEW), units.first_few(keys, 1), title=", ".join(keys),
                  keywords=" ".join(keys))  # fmt: skip
 
 

@@ -18,10 +18,10 @@ from matplotlib.backends.backend_agg import RendererAgg
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import canvas
 from cmx_bench.present.drawing.points import marker_scale
 from cmx_bench.present.drawing.theme import INK, LABEL, LEADER, PAGE, styles_of
+from cmx_bench.units import first_few
 
 # Places are in pixels of the figure: a spot has x and y, a box its left, lower, right and upper
 # edge. A mask says which pixels are taken; its first row is the lowest.

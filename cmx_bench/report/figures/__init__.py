@@ -10,7 +10,6 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report.figures import (
     confusion,
@@ -27,6 +26,7 @@ from cmx_bench.report.figures import (
 from cmx_bench.report.figures.cost import LATENCY, MACS, MEMORY, PARAMS, THROUGHPUT, TOP1, Quantity
 from cmx_bench.report.figures.selection import Choices, each_setting, selections, whole_run
 from cmx_bench.results.nouns import Report
+from cmx_bench.units import first_few
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ from typing import Any
 from pandas import DataFrame, concat
 
 from cmx_bench import published
-from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.cost import PARAMS, fit, scale_of
 from cmx_bench.report.figures.selection import Selection, little, name_setting, speak
+from cmx_bench.units import first_few
 
 _TITLE = "Figure 1 · Accuracy against parameters"
 _SMALL = 40.0  # millions of parameters: the paper's axis would crowd models that are all smaller

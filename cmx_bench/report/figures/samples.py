@@ -9,7 +9,6 @@ from pandas import DataFrame
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import first_few
 from cmx_bench.present.drawing import NothingToDrawError, Plot
 from cmx_bench.report import entries
 from cmx_bench.report.figures.selection import Selection
@@ -46,7 +45,7 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     if strips["disturbed"].any():
         caption += " Hollow points are of disturbed processes, which do not count"
         kept = strips["model"][strips["counts"] & strips["disturbed"]].unique()
-        names = first_few([labels[place] for place in kept])
+        names = units.first_few([labels[place] for place in kept])
         caption += f", except those of {names}: too few others were calm." if names else "."
     if not strips["deviation"].any():
         caption += " All samples of each model are equal."

@@ -10,7 +10,7 @@ from pandas import DataFrame, Series
 
 from cmx_bench import units
 from cmx_bench.metrics import METRICS
-from cmx_bench.present.content import DISTURBED, first_few
+from cmx_bench.present.content import DISTURBED
 from cmx_bench.present.drawing import short_label
 from cmx_bench.results import frame, summary, swept_arguments
 from cmx_bench.results.agreement import NO_VOTES, Votes
@@ -80,14 +80,14 @@ class Selection:
         labels = list(self.models["label"][~self.models.index.isin(list(shown))])
         if not labels:
             return []
-        return [f"Not shown because they have no {lack}: {first_few(labels)}."]
+        return [f"Not shown because they have no {lack}: {units.first_few(labels)}."]
 
     def doubts(self, points: DataFrame, metric: str) -> Iterator[str]:
         """What a caption says where processes failed, and where points rest on disturbed ones."""
         values = self.every(metric)
         if failed := list(values.loc[values["status"] == "failed", "model"]):
             labels = list(dict.fromkeys(self.models.loc[failed, "label"]))
-            yield f"Some processes failed of {first_few(labels)}."
+            yield f"Some processes failed of {units.first_few(labels)}."
         if points["disturbed"].any():
             yield (
                 f"Faded points marked {DISTURBED} are disturbed: fewer than {FEWEST_UNDISTURBED} "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cmx_bench import published, units
 from cmx_bench.cell import ZERO
 from cmx_bench.measures import conditions
-from cmx_bench.present.content import Column, Entry, Table, first_few
+from cmx_bench.present.content import Column, Entry, Table
 from cmx_bench.report import entries
 from cmx_bench.results.environment import comparable, must_match
 from cmx_bench.results.frame import Process
@@ -226,7 +226,7 @@ def gaps(report: Report) -> Table:
     columns = (Column("what", "What"), Column("models", "Models"), Column("reason", "Reason"),
                Column("remedy", "How to measure it"))  # fmt: skip
     rows = (
-        (gap.what, first_few(gap.models, _MANY) or "all", gap.reason, gap.remedy)
+        (gap.what, units.first_few(gap.models, _MANY) or "all", gap.reason, gap.remedy)
         for gap in report.gaps
     )
     return entries.table("not-measured", "Not measured", columns, rows)
