@@ -185,15 +185,11 @@ def _devices() -> dict[str, str]:
     """What tells devices of one kind from others, read without torch: two nodes on which it is
     equal have the same hardware."""
     names = ("model name", *jiffies.CPU_FIELDS)
-    lines = [line for line in _lines(Path("/proc/cpuinfo")) if line.partition("\t")[0] in names]
+    told = jiffies.system_text(Path("/proc/cpuinfo")).splitlines()
+    lines = [line for line in told if line.partition("\t")[0] in names]
     cpu = f"{os.cpu_count()} {sorted(set(lines))}"
     driver = Path("/proc/driver/nvidia")
-    gpus = [line for gpu in driver.glob("gpus/*/information") for line in _lines(gpu)]
-    models = {line for line in gpus if line.startswith("Model:")}
-    return {"cpu": cpu, "cuda": f"{cpu} {_lines(driver / 'version')} {sorted(models)}"}
-
-
-def _lines(file: Path) -> list[str]:
-    with suppress(OSError):
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return []
+    gpus = map(jiffies.system_text, driver.glob("gpus/*/information"))
+    models = {line for gpu in gpus for line in gpu.splitlines() if line.startswith("Model:")}
+    version = jiffies.system_text(driver / "version").splitlines()
+    return {"cpu": cpu, "cuda": f"{cpu} {version} {sorted(models)}"}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from cmx_bench.cell import Setting
-from cmx_bench.measures.jiffies import whole_cores
+from cmx_bench.measures import jiffies
 
 Cores: TypeAlias = list[int]
-
-_SYSTEM = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +23,17 @@ class PairCores:
     apart: tuple[Cores, Cores] | None = None
 
 
-def draw(setting: Setting, rng: random.Random, system: Path = _SYSTEM) -> PairCores:
+def draw(setting: Setting, rng: random.Random, system: Path = jiffies.SYSTEM) -> PairCores:
     """The cores of a pair.
 
     Apart from each other are only whole cores, of which two hardware threads would share the
     arithmetic; and no process that computes on a GPU, which both would share.
     """
-    free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    free = jiffies.affinity()
     threads = setting.threads
     if threads is None or threads >= len(free):
         return PairCores(None)
-    by_core = whole_cores(free, system)
+    by_core = jiffies.whole_cores(free, system)
     whole = [] if "" in by_core else [threads[0] for threads in by_core.values()]
     if setting.kind == "cuda" or len(whole) < 2 * threads:
         return PairCores(rng.sample(free, threads))

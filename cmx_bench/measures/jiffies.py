@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path("/")
-_SYSTEM = Path("/sys/devices/system/cpu")
+SYSTEM = Path("/sys/devices/system/cpu")
 # These fields of /proc/cpuinfo tell CPUs apart. x86 has the first three; Arm has the others, and
 # has no name.
 CPU_FIELDS = (
@@ -62,13 +62,16 @@ def control_groups(root: Path = _ROOT) -> list[Path]:
 
 
 def cores_of_affinity() -> int:
-    """The logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many logical cores this process may run on."""
+    return len(affinity()) or os.cpu_count() or 1
 
 
-def whole_cores(threads: Iterable[int], system: Path) -> dict[str, list[int]]:
+def affinity() -> list[int]:
+    """The logical cores that this process may run on; none where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def whole_cores(threads: Iterable[int], system: Path = SYSTEM) -> dict[str, list[int]]:
     """Which of these logical cores are hardware threads of one core, by what the system says of
     them; under "" those of which it says nothing.
 
@@ -82,10 +85,10 @@ def whole_cores(threads: Iterable[int], system: Path) -> dict[str, list[int]]:
     return cores
 
 
-def usable_whole_cores(system: Path = _SYSTEM) -> int | None:
+def usable_whole_cores(system: Path = SYSTEM) -> int | None:
     """Of how many cores those are that this process may run on: two hardware threads of one core
     share its arithmetic. None where the system does not say."""
-    cores = whole_cores(os.sched_getaffinity(0), system) if hasattr(os, "sched_getaffinity") else {}
+    cores = whole_cores(affinity(), system)
     return None if "" in cores else len(cores) or None
 
 

@@ -17,7 +17,7 @@ import torch
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import CmxError, SkipError
-from cmx_bench.measures import Samples, Watched, compiled, forked, ready, runtimes
+from cmx_bench.measures import Samples, Watched, compiled, forked, jiffies, ready, runtimes
 from cmx_bench.measures.forward import Forward, images, place
 from cmx_bench.measures.ready import prepare
 from cmx_bench.models import importing
@@ -167,11 +167,9 @@ def peak_resident() -> int:
 
 
 def _high_water() -> int | None:
-    with suppress(OSError):
-        status = (_PROCESS / "status").read_text(encoding="utf-8")
-        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
-            return int(peak[1]) * 1024
-    return None
+    status = jiffies.system_text(_PROCESS / "status")
+    peak = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return None if peak is None else int(peak[1]) * 1024
 
 
 def counted_from(

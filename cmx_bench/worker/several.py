@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
 from cmx_bench.errors import PlanError
-from cmx_bench.measures.jiffies import whole_cores
+from cmx_bench.measures import jiffies
 from cmx_bench.results import environment
 from cmx_bench.worker.job import Place
 from cmx_bench.worker.machine import capture, resolve_device
-
-_SYSTEM = Path("/sys/devices/system/cpu")
 
 
 def parse(device: str) -> tuple[str, ...]:
@@ -53,7 +50,7 @@ def find(device: str) -> tuple[Place, ...]:
     seen = {resolve_device(name, device): capture(name) for name in names}
     kinds = environment.hardware(list(seen.values()))
     try:
-        cores = share(os.sched_getaffinity(0), [nvml.cores(name) for name in names])
+        cores = share(jiffies.affinity(), [nvml.cores(name) for name in names])
     except PlanError as error:
         raise PlanError(f"--device {device}: {error}") from None
     return tuple(
@@ -63,7 +60,7 @@ def find(device: str) -> tuple[Place, ...]:
 
 
 def share(
-    usable: Collection[int], near: Sequence[Collection[int] | None], system: Path = _SYSTEM
+    usable: Collection[int], near: Sequence[Collection[int] | None], system: Path = jiffies.SYSTEM
 ) -> list[tuple[int, ...]]:
     """The logical cores of each device: as many whole cores for each, none of them for two, for
     what launches kernels on one GPU would else wait for what launches them on another.
@@ -75,7 +72,7 @@ def share(
     Raises:
         PlanError: there is less than a core for each.
     """
-    cores = whole_cores(sorted(usable), system)
+    cores = jiffies.whole_cores(sorted(usable), system)
     alone = cores.pop("", [])  # as far as anybody knows
     left: list[tuple[int, ...]] = [*map(tuple, cores.values()), *((thread,) for thread in alone)]
     each = len(left) // len(near)

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from cmx_bench.measures import jiffies
+
 _OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/")
 _PREFIXES = (sys.prefix, sys.base_prefix)
 _LIBRARY = tuple(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib"))
@@ -137,10 +139,9 @@ def _libraries() -> set[str]:
         path for module in list(sys.modules.values())
         if (path := getattr(module, "__file__", None)) and path.endswith(tuple(EXTENSION_SUFFIXES))
     }  # fmt: skip
-    with suppress(OSError):
-        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-        mapped = [line.split(maxsplit=5) for line in lines]  # addresses, rights, …, path
-        paths |= {fields[5] for fields in mapped if len(fields) == 6 and "x" in fields[1]}
+    lines = jiffies.system_text(Path("/proc/self/maps")).splitlines()
+    mapped = [line.split(maxsplit=5) for line in lines]  # addresses, rights, …, path
+    paths |= {fields[5] for fields in mapped if len(fields) == 6 and "x" in fields[1]}
     return {path for path in map(_file, paths) if path}
 
 

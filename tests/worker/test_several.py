@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from cmx_bench.errors import PlanError
-from cmx_bench.measures import nvml
+from cmx_bench.measures import jiffies, nvml
 from cmx_bench.worker import several
 from cmx_bench.worker.job import Place
 
@@ -54,7 +54,7 @@ def four(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     }  # fmt: skip
     monkeypatch.setattr(several, "capture", facts.__getitem__)
     monkeypatch.setattr(nvml, "cores", lambda device: None)
-    monkeypatch.setattr(several.os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(jiffies.os, "sched_getaffinity", lambda process: set(range(8)))
     monkeypatch.setattr(several, "_SYSTEM", Path("nowhere"))
     return facts
 
@@ -86,7 +86,7 @@ def test_a_device_that_is_not_there() -> None:
 
 @pytest.mark.usefixtures("four")
 def test_too_few_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(several.os, "sched_getaffinity", lambda process: {5})
+    monkeypatch.setattr(jiffies.os, "sched_getaffinity", lambda process: {5})
     with pytest.raises(PlanError, match="--device cuda:0,1: 2 devices need a core each, and 1 are"):
         several.find("cuda:0,1")
 
