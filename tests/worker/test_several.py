@@ -55,7 +55,7 @@ def four(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     monkeypatch.setattr(several, "capture", facts.__getitem__)
     monkeypatch.setattr(nvml, "cores", lambda device: None)
     monkeypatch.setattr(jiffies.os, "sched_getaffinity", lambda process: set(range(8)))
-    monkeypatch.setattr(several, "_SYSTEM", Path("nowhere"))
+    monkeypatch.setattr(jiffies, "system_text", lambda path: "")
     return facts
 
 
