@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cmx_bench.errors import CmxError, PlanError, RecordsError
-from cmx_bench.results import runfolder, stats
+from cmx_bench.results import environment, runfolder, stats
 from cmx_bench.results.validation import STRICT, DamageError, NotNegative, decode
 from cmx_bench.spec import disk
 
@@ -131,9 +129,7 @@ def path(machine: Mapping[str, Any]) -> Path:
     Raises:
         CmxError: the user has no home.
     """
-    name = hashlib.sha256(
-        json.dumps([machine.get(field) for field in _MACHINE]).encode()
-    ).hexdigest()[:12]
+    name = environment.digest([machine.get(field) for field in _MACHINE])
     return disk.folder_of_user("state") / f"selftest-{name}.json"
 
 

@@ -81,9 +81,9 @@ def commit(machine: Environment) -> str:
     return str(machine.get("project_commit") or machine.get("git_commit") or "")
 
 
-def digest(environment: Environment) -> str:
-    """Twelve hexadecimal digits that name an environment."""
-    text = json.dumps(environment, sort_keys=True)
+def digest(facts: Environment | list[Any]) -> str:
+    """Twelve hexadecimal digits that name an environment, or what is chosen of one."""
+    text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
