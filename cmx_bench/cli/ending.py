@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,7 @@ def heeding() -> Iterator[None]:
     (nohup) stays ignored."""
     _later.clear()
     before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGTSTP)}
+    hook_before, sys.unraisablehook = sys.unraisablehook, _heed_ignored
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     _install(_end, _SIGNALS)
     _install(_pause, [signal.SIGTSTP])
@@ -52,6 +54,7 @@ def heeding() -> Iterator[None]:
     finally:
         for number in heard:
             signal.signal(number, before[number])
+        sys.unraisablehook = hook_before
 
 
 def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int]) -> None:
@@ -62,12 +65,16 @@ def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable
 
 def _end(number: int, frame: FrameType | None) -> None:
     if _is_importing(frame):
-        again = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), number))
-        again.daemon = True
-        again.start()
+        _send_again(number)
         return
     _install(_note, _SIGNALS)
     raise Ended(number)
+
+
+def _send_again(number: int) -> None:
+    later = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), number))
+    later.daemon = True
+    later.start()
 
 
 def _is_importing(frame: FrameType | None) -> bool:
@@ -76,6 +83,15 @@ def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None and "importlib._bootstrap" not in frame.f_code.co_filename:
         frame = frame.f_back
     return frame is not None
+
+
+def _heed_ignored(error: sys.UnraisableHookArgs) -> None:
+    """Sends a signal again whose `Ended` Python ignored, as it does in a `__del__`."""
+    if isinstance(error.exc_value, Ended):
+        _install(_end, _SIGNALS)
+        _send_again(error.exc_value.number)
+    else:
+        sys.__unraisablehook__(error)
 
 
 def _note(number: int, _: FrameType | None) -> None:

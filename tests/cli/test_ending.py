@@ -78,6 +78,16 @@ def test_a_module_is_loaded_whole_before_a_signal_ends(
     assert sys.modules.pop("interrupted").is_whole
 
 
+def test_a_signal_is_not_lost_in_what_is_taken_apart() -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Ended, match="ended by SIGTERM"), ending.heeding():
+        Interrupted()
+        Event().wait(60.0)
+
+
 def test_what_is_done_briefly_ends_at_the_next_signal() -> None:
     with ending.heeding():
         with pytest.raises(Ended):
