@@ -1,8 +1,8 @@
 """Evaluation accuracy: images decoded once for all models, predictions kept image by image.
 
 `preprocessing` what a model wants to see · `decoding` `cache` images → pixels · `predicting`
-pixels → classes · `evaluating` the process that does it for the models of one setting. Nothing in
-this file loads torch.
+pixels → classes · `worker.scoring` does it for the models of one setting. Nothing in this file
+loads torch.
 """
 
 from __future__ import annotations

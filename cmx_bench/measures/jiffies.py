@@ -71,7 +71,7 @@ def affinity() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def whole_cores(threads: Iterable[int], system: Path = SYSTEM) -> dict[str, list[int]]:
+def whole_cores(threads: Iterable[int], system: Path) -> dict[str, list[int]]:
     """Which of these logical cores are hardware threads of one core, by what the system says of
     them; under "" those of which it says nothing.
 
