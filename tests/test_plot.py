@@ -51,8 +51,10 @@ def test_every_function_says_what_it_shows_and_takes_what_its_plot_takes(
     for figure in FIGURES:
         function = getattr(cmx_bench.plot, figure.name)
         assert (function.__name__, bool(function.__doc__)) == (figure.name, True)
-    with pytest.raises(ValueError, match="Samples of every process .*no model has the values"):
+    with pytest.raises(ValueError, match="Samples of every process .*no model has all values"):
         cmx_bench.plot.samples(samples, metric="latency_p50")
+    with pytest.raises(ValueError, match="no metric 'latency'; there are params, "):
+        cmx_bench.plot.samples(samples, metric="latency")
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         cmx_bench.plot.memory(samples, colour="red")
     pyplot.close("all")

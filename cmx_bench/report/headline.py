@@ -213,8 +213,12 @@ def calmer(run: Run) -> str:
         elif word not in ("--fresh", "--quick") and not word.startswith("--out="):
             kept.append(word)
     again = shlex.join([*kept, "--fresh"])
-    longer = "for longer than a quick run" if run.quick else "with a longer --budget"
-    return f"run again when the machine is calm, or {longer}: {again}"
+    longer = (
+        ", or for longer than a quick run"
+        if run.quick
+        else (", or with a longer --budget" * (run.budget is not None))
+    )
+    return f"run again when the machine is calm{longer}: {again}"
 
 
 def _width(result: Result) -> float:

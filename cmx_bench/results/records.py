@@ -313,7 +313,7 @@ def read_run(folder: Path) -> Run:
     """
     path = disk.within(folder, "run.json")
     if not path.exists():
-        below = max(folder.glob("*/run.json"), default=None)
+        below = max((*folder.glob("*/run.json"), *folder.glob("*/*/run.json")), default=None)
         hint = f", such as {below.parent}" if below else ""
         raise RecordsError(f"{folder}: holds no run (no run.json); give the folder of a run{hint}")
     try:

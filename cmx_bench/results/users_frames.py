@@ -41,8 +41,8 @@ def require(
         raise ValueError("the frame has columns twice; keep one of each name")
     table = frame.reset_index(drop=True).infer_objects()
     if blank := [name for name in _NEEDED if name in columns and table[name].isna().any()]:
-        raise ValueError(f"{first_few(blank)}: missing in some rows; fill or leave these out, and "
-                         "read a file by cmx_bench.load, which knows empty texts")  # fmt: skip
+        raise ValueError(f"{first_few(blank)}: missing in some rows; fill them or leave these out. "
+                         "Read a file by cmx_bench.load: pandas loses empty texts")  # fmt: skip
     for name in (name for name in TEXTS if name in columns):
         if not isinstance(table[name].dtype, CategoricalDtype):
             texts = list(map(str, table[name]))

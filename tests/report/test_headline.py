@@ -113,6 +113,10 @@ def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
     quick = dataclasses.replace(run, quick=True, command=command)
     again = "run again when the machine is calm, or for longer than a quick run: "
     assert headline.calmer(quick) == (f"{again}python -m cmx_bench run paper --fresh")
+    whole = dataclasses.replace(quick, quick=False)
+    assert headline.calmer(whole).startswith("run again when the machine is calm: python")
+    limited = headline.calmer(dataclasses.replace(whole, budget=60.0))
+    assert limited.startswith("run again when the machine is calm, or with a longer --budget: ")
 
 
 def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:

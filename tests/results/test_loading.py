@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,10 @@ def test_several_runs_are_told_apart(tmp_path: Path, folder: Path) -> None:
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(RecordsError, match="holds no run"):
-        cmx_bench.load(tmp_path)
+    suite = shutil.copytree(folder, tmp_path / "runs" / "suite" / "run").parent
+    for above in (suite, suite.parent):
+        with pytest.raises(RecordsError, match=f"holds no run .* such as {suite / 'run'}$"):
+            cmx_bench.load(above)
     with pytest.raises(RecordsError, match="is given twice"):
         cmx_bench.load([folder, folder])
     with pytest.raises(RecordsError, match="no runs to load"):

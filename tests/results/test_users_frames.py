@@ -70,7 +70,7 @@ def test_what_is_no_frame_of_samples_is_refused(samples: DataFrame) -> None:
 
 def test_a_label_that_is_missing_is_named(samples: DataFrame) -> None:
     labels = samples["label"].map({str(samples["label"].iloc[0]): "mine"})
-    with pytest.raises(ValueError, match="label: missing in some rows; fill or leave these out"):
+    with pytest.raises(ValueError, match="label: missing in some rows; fill them or leave"):
         summary(samples.assign(label=labels))
 
 

@@ -38,7 +38,7 @@ class Plot:
 class NothingToDrawError(ValueError):
     """A figure has nothing to show: its `title`, and why."""
 
-    def __init__(self, title: str, reason: str = "no model has the values") -> None:
+    def __init__(self, title: str, reason: str = "no model has all values that it shows") -> None:
         super().__init__(f"{title}: left out, because {reason}")
         self.title, self.reason = title, reason
 

@@ -26,6 +26,8 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
     """Every counted sample of a metric, as its deviation in percent from the median of its model; a
     row of points is one fresh process."""
     title = f"Samples of every process · {chosen.name}"
+    if metric not in METRICS:
+        raise ValueError(f"no metric {metric!r}; there are {', '.join(METRICS)}")
     mine = chosen.samples[chosen.samples["metric"] == metric]
     medians = mine[mine["counts"]].groupby("model", observed=True)["value"].median()
     # From a median of zero, or below, nothing deviates by a share of it.

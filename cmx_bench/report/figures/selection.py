@@ -174,8 +174,10 @@ def select(samples: DataFrame, choices: Choices, setting: str | None = None) -> 
     samples = require(samples, frame.COLUMNS, frame.ONCE, "load")
     known = choices(samples)
     refuse_several(samples)
+    if samples.empty:
+        raise ValueError("the frame has no rows; give what cmx_bench.load gives, or some of it")
     if not known:
-        raise ValueError("the samples have no setting for this figure")
+        raise ValueError("too few settings for this figure: it shows rows of one, or compares some")
     if setting is None and len(known) > 1:
         raise ValueError(f"samples of several settings; give one as setting=…: {', '.join(known)}")
     key = next(iter(known)) if setting is None else setting

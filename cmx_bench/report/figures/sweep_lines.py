@@ -62,7 +62,9 @@ def sweep(
     columns = [key.partition(":")[0] for key in choices]
     swept = {curves.name_argument(column): column for column in columns}
     if over not in swept and (over is not None or len(swept) != 1):
-        raise ValueError(f"over is what was swept; there are {', '.join(swept) or 'none'}")
+        raise ValueError(f"over: expected what was swept: {', '.join(swept)}" if swept else
+                         "nothing was swept: that takes models, or settings, that differ in "
+                         f"{curves.FEWEST} values of one number alone")  # fmt: skip
     column = swept[over] if over else next(iter(swept.values()))
     named = {key.partition(":")[2]: settings for key, settings in choices.items()
              if key.startswith(f"{column}:")}  # fmt: skip

@@ -102,7 +102,7 @@ def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:
     parts = [part for figure in asked for part in figure.choose(summarise(run, []).samples)]
     lost = len(parts) - len(found.drawn)
     [sentence] = found.omitted  # one for all that have the same reason
-    assert sentence.endswith(": left out, because no model has the values")
+    assert sentence.endswith(": left out, because no model has all values that it shows")
     assert sentence.count(" · ") == lost <= 12
 
 

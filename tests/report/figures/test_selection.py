@@ -61,8 +61,11 @@ def test_samples_of_several_runs_are_refused() -> None:
 
 
 def test_a_figure_without_any_setting_says_so() -> None:
-    with pytest.raises(ValueError, match="no setting for this figure"):
-        select(report(8, 64).samples, each_batch_sweep)
+    samples = report(8, 64).samples
+    with pytest.raises(ValueError, match="too few settings for this figure"):
+        select(samples, each_batch_sweep)
+    with pytest.raises(ValueError, match="the frame has no rows"):
+        select(samples[:0], each_setting)
 
 
 def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
