@@ -1,8 +1,9 @@
 """A comparative benchmark suite for vision backbones around ConvMixer.
 
-From Python, `load` gives what a run measured as a DataFrame with a row a sample, `summary` what the
-report shows of it, and `plot` has a function for each figure of the report. `predictions` gives
-what each model said of each image, and `per_class` what that comes to class by class.
+From Python, `load` gives what a run measured as a DataFrame with a row for each sample. `summary`
+gives the values that the report shows, and `plot` has a function for each figure of the report.
+`predictions` gives the class that each model predicts for each image, `per_class` the accuracy of
+each class.
 """
 
 from __future__ import annotations

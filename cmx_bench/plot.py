@@ -1,14 +1,14 @@
 """The figures of the report as functions: `plot.front(df)` draws one and gives its axes.
 
-Each takes the samples of one run, as `cmx_bench.load` gives them, but for `confusion`, which takes
-what `cmx_bench.predictions` gives; and these too:
+Each takes the samples of one run, as `cmx_bench.load` gives them. Only `confusion` takes what
+`cmx_bench.predictions` gives. All take these too:
 
     ax: axes to draw on; without them it makes a figure of pyplot, as large and with such fonts as
         matplotlib is set to, or as `style` says.
     setting: the key of the setting to show, where there are several and a figure shows one.
-    others: what the figure's own text names, as `samples(df, metric="latency_p50")`.
+    others: what the docstring of the figure names, as `samples(df, metric="latency_p50")`.
 
-It raises ValueError where it is not clear what is to be shown, or there is nothing. Within `with
+A function raises ValueError if it is not clear what to show, or if there is nothing. Within `with
 style("slides"):` new figures have the size and the fonts of slides; `style` takes colours too.
 """
 

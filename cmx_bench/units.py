@@ -57,7 +57,7 @@ def step(value: float, unit: str) -> tuple[float, str]:
 
 
 def multiples(usual: float, values: Iterable[float]) -> float:
-    """The size of the multiples in which values stand beside each other: `usual`, or a thousandth
+    """The size of the multiples in which values of a column stand: `usual`, or a thousandth
     of it where all are small, and so on: thousands for 314 and 2,500 instead of millions."""
     size, largest = usual, max(map(abs, values), default=usual)
     while size > 1 and largest < size / 10:

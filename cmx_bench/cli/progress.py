@@ -162,13 +162,13 @@ def _live(forecast: _Forecast, before: float) -> Iterator[Watch]:
 
 
 def _under_way(jobs: Sequence[Job]) -> str:
-    """What is executed now: the job that began last, and how many stand beside it."""
+    """What is executed now: the job that began last, and how many others."""
     if not jobs:
         return ""
     *others, job = jobs
     if job.seen is None:
-        beside = f" and {len(others)} beside it" if others else ""
-        return f"{job.cell.measure} of {job.cell.model.label}{beside}"
+        more = f" and {units.tally(len(others), 'other')}" if others else ""
+        return f"{job.cell.measure} of {job.cell.model.label}{more}"
     images, size = job.seen.images, job.seen.size
     done = "" if size is None else f"{images:,} of "
     return f"{done}{units.tally(images if size is None else size, 'image')}, {job.seen.doing}"

@@ -154,7 +154,7 @@ def _by_folders(files: Tree) -> list[Reading]:
     strangers = sorted(name for name in readings[0].held if not SYNSET.fullmatch(name))
     if 0 < len(strangers) < len(readings[0].held):
         raise DataError(
-            f"{files.root}: beside folders called like ImageNet's synsets there are images in "
+            f"{files.root}: there are folders called like ImageNet's synsets, and images in "
             f"{key_of(strangers[0])!r}; take them away, or rename all"
         )
     return readings

@@ -64,7 +64,7 @@ def read(file: Path, tree: Tree) -> Lines:
 
     Raises:
         DataError: the file cannot be read; an image has no line, or several that differ; a line is
-            about a file that is no image by its suffix; numbers stand beside names.
+            about a file that is no image by its suffix; numbers and names are mixed.
     """
     paths = [_same(image.path) for image in tree.images]
     others = {_same(path) for path in tree.others}

@@ -18,7 +18,7 @@ from cmx_bench.errors import DataError
 from cmx_bench.units import tally
 
 SUFFIXES = (".png", ".jpg", ".jpeg")  # those that timm reads
-# What systems and programs leave beside a user's images, with whatever has a name that begins so.
+# Hidden names, and those of what systems and programs leave next to a user's images.
 _HIDDEN = re.compile(r"\..*|__MACOSX|@eaDir|lost\+found")
 _SHOWN = 5
 

@@ -126,7 +126,7 @@ def find(
 
 
 def _cut(base: Design, patch_size: int | None) -> Design:
-    """The same with patches of another side; a family without patches has but itself."""
+    """The same with patches of another side; a design without patches gives only itself."""
     if patch_size is None or "patch_size" not in base.arguments:
         return base
     return replace(base, patch_size=patch_size)  # type: ignore[type-var]

@@ -61,7 +61,7 @@ def opening(
         path: a Python interpreter, a virtual environment, or a checkout: a folder whose packages
             (in it, or in its `src`) are imported by this interpreter.
         log: the file for what the server and its processes print.
-        variables: of its environment, beside those of this process.
+        variables: of its environment, in addition to those of this process.
         timeout: as of the server.
 
     Raises:

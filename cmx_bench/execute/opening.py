@@ -24,7 +24,7 @@ from cmx_bench.training import files
 from cmx_bench.worker import local
 from cmx_bench.worker.targets import Target
 
-# What must stay, beside what timings are compared by, for two halves to be one run: two GPUs of
+# What must stay, besides what timings are compared by, for two halves to be one run: two GPUs of
 # one model differ by 8 % on average.
 _SAME_RUN = ("device_uuid", "cmx_bench", "git_commit")
 # Parts are measured on any machine of a kind, and so is what goes on with them; each record says

@@ -26,7 +26,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
 
     Args:
         out: the folder asked for, instead.
-        about: what was asked, beside the suite and the machine.
+        about: what was asked, besides the suite and the machine.
 
     Raises:
         RecordsError: the folder holds pairs already, or cannot be made.

@@ -107,7 +107,7 @@ class Verdict:
     """A gate's comparisons and what follows from them.
 
     `title` says what was compared. `sides` describes each side (its name, then what it is), `notes`
-    are what a reader must know beside the comparisons, `contrasts` what code was compared, of each
+    are what a reader must know besides the comparisons, `contrasts` what code was compared, of each
     side that head is held against. `command` is what made it. `policy` says
     what an undecided verdict does.
     """

@@ -5,8 +5,8 @@ between two events in the stream. Hooks on leaf modules would miss attention, wh
 module makes. torch.profiler needs CUPTI, which containers often refuse, and sees kernels, which
 tell neither the groups of a convolution nor whether a product's operand is a weight.
 
-torch runs a model eagerly here: kernels that a compiler fused are of no one kind. Of another
-runtime the peaks alone are measured, for the rate of its pass follows from the throughput.
+torch runs a model eagerly here: kernels that a compiler fused are of no one kind. For another
+runtime only the peaks are measured: the rate of its pass follows from the throughput.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ SIDE = {"cpu": 2048, "cuda": 8192}
 COPIED = {"cpu": 2**28, "cuda": 2**30}
 IN_A_ROW = {"cpu": 1, "cuda": 10}
 TRIES = 5
-LONGEST = 4.0  # seconds of a product
-_SMALLER = 8  # times, where it would take longer
+LONGEST = 4.0  # seconds that a product may take; else its matrices are smaller
+_SMALLER = 8  # times
 
 
 def measure(model: Model, setting: Setting) -> Watched:
@@ -78,8 +78,8 @@ def compute_peak(setting: Setting) -> float:
     """MACs a second in the setting's precision: the best of a few products of large matrices, or of
     small ones where large ones take too long, as in a precision that a CPU emulates.
 
-    That of int8 is no less than that of fp32: where a CPU has no instructions for int8, torch has
-    but a plain loop, and runtimes use others.
+    The peak of int8 is at least that of fp32: where a CPU has no instructions for int8, torch has
+    only a plain loop, and runtimes have faster ones.
     """
     if setting.precision == "int8":
         return max(map(_peak, (setting, replace(setting, precision="fp32"))))

@@ -71,7 +71,7 @@ def prepare(model: Model, setting: Setting) -> Step:
     module = place(build(model, setting.image_size), stored)
     module.train()
     make_ready(module, setting)
-    # One kernel for all parameters; beside a scaler no other AdamW updates without waiting for the
+    # One kernel for all parameters. With a scaler no other AdamW updates without waiting for the
     # GPU. The learning rate is that of timm's benchmark.
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=fusable(module, model))
     scaler = torch.amp.GradScaler(setting.kind, enabled=mixed and reduced == torch.float16)

@@ -107,7 +107,7 @@ def _sides(module: nn.Module, theirs: Shape, ours: Shape) -> tuple[int, int] | N
     if not grid or len(theirs) != len(ours):
         return None
     for their, our in zip(theirs, ours, strict=True):
-        others = our - grid**2  # beside tokens for patches, such as that for the class
+        others = our - grid**2  # tokens that are of no patch, such as that for the class
         side = math.isqrt(max(0, their - others))
         if their != our and 0 <= others <= 8 and side**2 == their - others:
             return side * patch, grid * patch

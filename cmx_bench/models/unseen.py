@@ -75,7 +75,7 @@ def _outside(module: nn.Module) -> Iterator[str]:
 
 
 def _find_packed(module: nn.Module) -> Iterator[str]:
-    """Layers whose weights are of small integers or of floats of a byte, beside scales at most."""
+    """Layers whose weights are of small integers or of floats of a byte, with scales at most."""
     for name, part in module.named_modules():
         own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
         floats = [

@@ -37,7 +37,7 @@ _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 # Names of moving averages: `model_ema`, `ema.shadow`, `netEMA`; not `remaining`.
 _AVERAGED = re.compile(r"EMA|(?<![A-Za-z])[Ee]ma(?![a-z])")
-# What torch's averages and thop keep beside parameters: no model has these.
+# What torch's averages and thop keep besides parameters: no model has these.
 _COUNTERS = ("n_averaged", "total_ops", "total_params")
 
 
@@ -119,7 +119,7 @@ def _choose(states: Mapping[str, State], module: nn.Module, model: Model) -> Sta
 def read_checkpoint(model: Model) -> dict[str, State]:
     """The state dicts in a file of weights, by the keys under which they lie.
 
-    torch.load runs with `weights_only`; the one class it accepts beside tensors is
+    torch.load runs with `weights_only`; the one class it accepts besides tensors is
     argparse.Namespace, in which timm's trainer keeps its options.
     """
     path = Path(str(model.weights))

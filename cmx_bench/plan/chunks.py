@@ -38,7 +38,7 @@ def divide(first: Plan, most: float, besides: float) -> list[Chunk]:
     Args:
         first: the plan of replicate 0, the one that every cell has.
         most: the seconds that a part takes at most; longer ones cannot be divided.
-        besides: the seconds that a run takes beside its cells.
+        besides: the seconds that a run takes in addition to its cells.
 
     Raises:
         PlanError: that leaves no time for cells.

@@ -214,7 +214,7 @@ def _of_process(
 
 def _exporting(cell: Cell, replicates: int) -> float:
     """The seconds of one process for another runtime than torch: the first of a cell exports, with
-    the model run eagerly beside it."""
+    the model run eagerly for comparison."""
     info, runtime = MEASURES[cell.measure], cell.setting.runtime
     if runtime == "torch" or not (info.forwards or cell.measure == "load_time"):
         return 0.0

@@ -30,7 +30,7 @@ class Note:
     text: str
 
 
-# Beside what rests on disturbed processes, in tables, figures and sentences.
+# The mark of what rests on disturbed processes, in tables, figures and sentences.
 DISTURBED = "≈"
 
 
@@ -84,7 +84,7 @@ class Entry:
     tooltip; `quiet` marks text that stands for the absence of a figure, `best` the best figure of
     a column, which formats that can show it in bold. `pictures` stand before the text. `origin` is
     that of a measured value. `link` is the address of a page that has more, `tone` whether it is
-    welcome. `keywords` are words by which a filter finds the row beside those that it shows.
+    welcome. `keywords` are words by which a filter finds the row besides those that it shows.
     """
 
     text: str

@@ -14,7 +14,7 @@ _LONG = 30
 
 
 def document(title: str, blocks: Iterable[str]) -> str:
-    """Blocks of Markdown, but for empty ones, below a title."""
+    """The blocks of Markdown that are not empty, below a title."""
     return "\n\n".join([f"# {escape(title)}", *filter(None, blocks)]) + "\n"
 
 

@@ -20,7 +20,7 @@ from cmx_bench.present.content import Column
 # A text, or one with the style that rich is to give it.
 Styled: TypeAlias = str | tuple[str, str]
 
-# What a line or a cell comes to, where it begins with such a word.
+# The kind of a line or a cell that begins with such a word.
 _STATES = {
     "PASS": "green", "HOLDS": "green", "FAIL": "bold red", "FAILS": "bold red",
     "UNDECIDED": "yellow", "INCONCLUSIVE": "yellow", "INCOMPARABLE": "yellow",

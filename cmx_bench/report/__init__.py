@@ -33,7 +33,7 @@ def save(subject: Subject, folder: Path, copies: StyleName | None = None) -> Pat
 
 
 def files_of_site(run: Report, home: str) -> dict[str, str | bytes]:
-    """A run's page in a site of many runs, and what programs read beside it, by name.
+    """A run's page in a site of many runs, and the files for programs next to it, by name.
 
     Args:
         home: leads from the page to the site's folder: `../../`.

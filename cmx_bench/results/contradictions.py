@@ -186,7 +186,7 @@ def _refuse_other_samples(record: Record) -> None:
         raise DamageError(("covariates", "probe"), "expected seconds above 0")
 
 
-# What reports say of an evaluation beside its shares.
+# What reports say of an evaluation besides its shares.
 _OF_IMAGES = ("images", "correct", "broken", "weights_sha256")
 
 

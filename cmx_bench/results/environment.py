@@ -138,7 +138,7 @@ def other_machines(
 
     Args:
         kinds: a machine of each kind: `Run.kinds`.
-        more: what must be equal beside what timings are compared by.
+        more: what must be equal besides what timings are compared by.
     """
     if kinds.keys() != others.keys():
         one, other = (" and ".join(filter(None, names)) or "one kind" for names in (kinds, others))

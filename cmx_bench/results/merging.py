@@ -17,8 +17,8 @@ from cmx_bench.spec import disk
 if TYPE_CHECKING:
     from cmx_bench.models.importing import Origin
 
-# Files of a run, beside run.json and its records, that rendering cannot make again; and the ends of
-# those that belong to unfinished work.
+# Files of a run, besides run.json and its records, that rendering cannot make again, and how those
+# of unfinished work end.
 _KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
 _UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
 _LARGEST = 2**33  # bytes of a file of weights

@@ -95,7 +95,7 @@ class Run:
     seconds in which cells were repeated, and `cut_off` how many more processes a cell would have
     got without it. `neighbours` is what others did to the machine just before. `parts` are the
     command lines of the runs that this one was put together from. `suite_path` is empty without a
-    suite, where `added`, models that the command line put beside it, were all. A `quick` run had
+    suite, where `added`, models that the command line added, were all. A `quick` run had
     two rounds at most and a minute. A run of one `replicate` alone is a part of another.
     """
 
@@ -242,7 +242,7 @@ def read(folder: Path) -> list[Record]:
     A last line that was written by half is passed over: its cell counts as not measured.
 
     Raises:
-        RecordsError: a record is damaged, repeats another, contradicts itself or the run beside it,
+        RecordsError: a record is damaged, repeats another, contradicts itself or run.json,
             or is of another schema; the text names file, line and field.
     """
     path = disk.within(folder, "records.jsonl")

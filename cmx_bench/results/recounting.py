@@ -35,7 +35,7 @@ def in_folder(folder: Path, report: Report) -> Iterator[Miscount]:
             path = predictions.path(predictions.home(folder, process.replicate), *voter)
             where = path.relative_to(folder).as_posix()
             rows = predictions.read(path, len(images.keys))
-            counted = rows["top5"][:, 0] >= 0  # but for broken images
+            counted = rows["top5"][:, 0] >= 0  # all but broken images
             counted &= predictions.find_labelled(images.labels)
             yield from _count(where, "images", details["images"], counted)
             for metric, right in details["correct"].items():

@@ -29,7 +29,7 @@ class Result(NamedTuple):
     `value`, `low` and `high` are in base units; there is no interval over a single process, and
     none of an exact metric. `value` may be there although `status` is "failed": then some processes
     failed. `n` counts what the interval is `over`: processes, images or seeds. `left_out` counts
-    the processes that ended well beside these and that the value does not rest on: disturbed ones,
+    the processes that ended well besides these and that the value does not rest on: disturbed ones,
     and those in another environment. `planned` and `wanted` are those of the samples. `medians` are
     of the processes that it rests on, by their number; `details` are those of the last process.
     `launching` is the share of the time that the host of a GPU needed to launch, in the median

@@ -16,7 +16,7 @@ _LONGEST_NAME, _LONGEST_TITLE = 100, 200
 
 
 def words(argument: str | None, added: Sequence[str], quick: bool) -> list[str]:
-    """How a command names a suite with models beside it; `argument` is None without a suite."""
+    """How a command names a suite with added models; `argument` is None without a suite."""
     named = [] if argument is None else [argument]
     return [*named, *(f"--model={model}" for model in added), *["--quick"] * quick]
 

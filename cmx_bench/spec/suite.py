@@ -189,7 +189,7 @@ class SuiteFile:
     """A suite and the document it came from, which knows where everything stands.
 
     `argument` is how the user named it: a path, or the name of a suite that comes along; None
-    where models are all that was given. `added` are models that the user put beside it; a
+    where models are all that was given. `added` are models that the user added to it; a
     `quick` one has been cut down to two rounds.
     """
 
@@ -236,7 +236,7 @@ def load(
     Args:
         argument: None for a suite of nothing but the models that are `added`.
         trusted: whether it may name files outside its folder.
-        added: models to put beside the suite's: what timm calls them, or `module:callable`.
+        added: models to add to the suite's: what timm calls them, or `module:callable`.
         quick: whether it is cut down to two rounds: see `command.cut_down`.
 
     Raises:
@@ -306,7 +306,7 @@ def _repeats(location: Location, names: Sequence[str | None]) -> Iterator[tuple[
 
 
 def _find_untrainable(suite: Suite) -> Iterator[tuple[Location, str]]:
-    """Measures that train beside a setting in which nothing can be trained."""
+    """Measures that train, next to a setting in which nothing can be trained."""
     settings = (*suite.settings.cuda, *suite.settings.cpu)
     for index, measure in enumerate(suite.measures):
         for setting in settings if MEASURES[measure].trains else ():

@@ -160,7 +160,7 @@ class Batches(data.Sampler[list[Place]]):
                 yield self._part.of([(epoch, number) for number in chosen])
 
 
-_MOST_WORKERS = 16  # beside one process: about as many cores as GPU machines have for each GPU
+_MOST_WORKERS = 16  # for one process: about as many cores as GPU machines have for each GPU
 _AHEAD = 2  # batches that a worker prepares ahead, torch's default
 _AT_HAND = 3  # batches that are being copied, learned from, let go
 _SHARED_MEMORY = "/dev/shm"  # through which workers hand over on Linux; Docker gives it 64 MiB

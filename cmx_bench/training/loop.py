@@ -52,7 +52,7 @@ class Training:
     """A model that is being trained; `epochs` goes on from what `load_state_dict` was given.
 
     Args:
-        workers: the processes that prepare images beside this one.
+        workers: the processes that prepare images for this one.
         device: "cpu" or "cuda:N", of this process.
         advance: called at points that every process of a training passes, in the same order.
     """

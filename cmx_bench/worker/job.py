@@ -75,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A cell's outcome; `again` where it may do better without the other models beside it."""
+    """A cell's outcome; `again` where it may do better without the other models in its process."""
 
     key: str
     outcome: Outcome

@@ -142,7 +142,7 @@ def test_what_is_under_way_is_counted(trained: Plan, clock: Clock) -> None:
     forecast.hear(one, None)
     assert progress._under_way(forecast.jobs) == "accuracy of one"
     forecast.hear(other, None)
-    assert progress._under_way(forecast.jobs) == "accuracy of other and 1 beside it"
+    assert progress._under_way(forecast.jobs) == "accuracy of other and 1 other"
     forecast.hear(other, kept(other))
     assert progress._under_way(forecast.jobs) == "accuracy of one"
 

@@ -230,7 +230,7 @@ _WHICH = "which of them these are is not said: set num_classes: {} where it was 
         ("a/0/0.png a/1/1.png b/0/2.png b/1/3.png", 2, "which folders are the classes is not said"),
         ("a/0.png a/x/1.png b/2.png", 7, "which folders are the classes is not said"),
         ("n01440764/0.png n02123045/1.png", 10, "set num_classes: 1000, or 2 where it was trained"),
-        ("n01440764/0.png cats/1.png", 2, "beside folders called like ImageNet's synsets"),
+        ("n01440764/0.png cats/1.png", 2, "there are folders called like ImageNet's synsets"),
         ("a/0.png b/1.png preview.png", 2, "preview.png lies in no class folder, and 2 other"),
     ],
 )  # fmt: skip

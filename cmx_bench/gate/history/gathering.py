@@ -18,7 +18,7 @@ from cmx_bench.results.executions import Execution, executions, majorities
 from cmx_bench.results.records import Environment, Run
 from cmx_bench.results.summary import Result
 
-# What an exact metric may depend on beside the model.
+# What an exact metric may depend on besides the model.
 _SOFTWARE = ("python", "torch", "timm", "cmx_bench")
 # What an accuracy depends on: the name of the images, and their number.
 _IMAGES = ("dataset", "images")

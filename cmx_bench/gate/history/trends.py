@@ -156,7 +156,7 @@ def _paint(
     points: DataFrame, ax: Axes, *, marks: Sequence[Mark], ticks: Sequence[str], what: str
 ) -> None:
     """A line for each label, named at its end, over runs that `ticks` name; of many runs each line
-    has but its last point."""
+    has only its last point."""
     from cmx_bench.present.drawing.placement import name_lines, room_for_names
     from cmx_bench.present.drawing.points import draw_lines, draw_points
 

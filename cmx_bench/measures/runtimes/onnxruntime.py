@@ -36,7 +36,7 @@ _ONNX_TYPES = {
 
 
 def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
-    """Writes the module as ONNX, its weights beside it; within, where it is to be quantised, for
+    """Writes the module as ONNX, its weights next to it; within, where it is to be quantised, for
     the tool for that loses them else."""
     try:
         program = torch.onnx.export(

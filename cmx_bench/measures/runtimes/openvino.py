@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-os.environ["CI"] = "true"  # else OpenVINO, once imported, and NNCF tell their makers of each use
+os.environ["CI"] = "true"  # else OpenVINO and NNCF report each use to their makers
 import openvino
 from openvino import properties
 from openvino.properties import hint
@@ -24,7 +24,7 @@ from cmx_bench.errors import ExportError, SkipError, first_line, in_a_line
 from cmx_bench.measures.counting import free
 from cmx_bench.measures.runtimes import Loaded
 
-# By its name for a precision, and for being able to compute in it.
+# For each precision OpenVINO's name of its type, and of the capability to compute in it.
 _PRECISIONS = {
     "fp32": ("f32", "FP32"), "fp16": ("f16", "FP16"), "bf16": ("bf16", "BF16"),
     "int8": ("f32", "INT8"),  # what is not quantised is computed in fp32
@@ -32,7 +32,7 @@ _PRECISIONS = {
 _FILE = "model.xml"
 _PRODUCTS = ("Convolution", "GroupConvolution", "MatMul")
 _UNKNOWN = re.compile(r"operations: (.+)")
-# What is told of how a model runs, as OpenVINO says it.
+# The properties that the record holds, as OpenVINO reports them.
 _TOLD = (
     hint.inference_precision, properties.inference_num_threads, properties.num_streams,
     hint.performance_mode, hint.execution_mode, hint.enable_cpu_pinning,
@@ -54,7 +54,8 @@ def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> 
 
 
 def _refuse_decisions(module: nn.Module, batch: Tensor) -> None:
-    """OpenVINO traces the module on one batch, and keeps for all others what that one decided."""
+    """Refuses a module that decides by its images: OpenVINO traces it on one batch, and would keep
+    those decisions for all others."""
     values = _values_read(module, batch)
     others = (4 * batch + 1, -4 * batch)
     if values and any(_values_read(module, other) != values for other in others):
@@ -64,7 +65,7 @@ def _refuse_decisions(module: nn.Module, batch: Tensor) -> None:
 
 @torch.no_grad()
 def _values_read(module: nn.Module, batch: Tensor) -> list[str]:
-    """The values, and the shapes that depend on some, which the module's code sees."""
+    """The values that the module's code reads, and the shapes that depend on values."""
     reads = _Reads()
     with reads:
         module(batch)
@@ -88,7 +89,7 @@ class _Reads(TorchDispatchMode):
 
 
 def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, int]:
-    """By NNCF, with its fast bias correction."""
+    """Quantises the exported model by NNCF, with its fast bias correction."""
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
@@ -105,7 +106,7 @@ def quantise(folder: Path, batches: Sequence[Tensor], bits: int) -> tuple[int, i
     )
     whole = folder / f"int8-{_FILE}"
     openvino.save_model(model, whole, compress_to_fp16=False)
-    for suffix in (".xml", ".bin"):  # the one that was read is open until now
+    for suffix in (".xml", ".bin"):  # NNCF holds the exported files open until now
         whole.with_suffix(suffix).replace((folder / _FILE).with_suffix(suffix))
     products = [node for node in model.get_ops() if node.get_type_name() in _PRODUCTS]
     sources = [node.input_value(0).get_node().get_type_name() for node in products]
@@ -150,7 +151,7 @@ def _options(setting: Setting) -> dict[Any, Any]:
 
 
 def _refuse_emulation(setting: Setting) -> None:
-    """OpenVINO computes in fp32, without a word, what the CPU has no instructions for."""
+    """OpenVINO silently computes in fp32 what the CPU has no instructions for."""
     _, capability = _PRECISIONS[setting.precision]
     able = openvino.Core().get_property("CPU", properties.device.capabilities)
     if capability not in able:

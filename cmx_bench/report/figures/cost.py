@@ -46,11 +46,11 @@ def fit(quantity: Quantity, values: Iterable[float]) -> Quantity:
     return replace(quantity, unit=unit, axis=axis)
 
 
-_FAR = 100.0  # times as large as the least: values that are further apart stand on powers of ten
+_FAR = 100.0  # times: sizes that differ by more stand on a logarithmic axis
 
 
 def scale_of(sizes: Series[float], usual: Scale = None) -> Scale:
-    """Of an axis of parameters: the usual one, but for sizes that are orders of magnitude apart."""
+    """The scale of an axis of parameters: `usual`, or logarithmic where sizes differ by `_FAR`."""
     return "log" if sizes.min() > 0 and sizes.max() / sizes.min() > _FAR else usual
 
 

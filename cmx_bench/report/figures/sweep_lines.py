@@ -131,7 +131,7 @@ def _across(values: Sequence[float]) -> Scale:
 
 
 def _upward(quantity: Quantity, points: DataFrame) -> Scale:
-    """From zero, but for what would be flat there; logarithmic where values are far apart."""
+    """From zero, except where lines would be flat; logarithmic where values are far apart."""
     if quantity == TOP1:
         return "close"
     least, most = points["y"].min(), points["y"].max()

@@ -104,7 +104,7 @@ def of_accuracy(
     report: Report, model: Model, setting: Setting, accuracy: Result | Published | None
 ) -> str:
     """What a reader must know of an accuracy that its row does not show: that its weights were
-    resampled, and in what it is of something else than the speed beside it; empty where nothing.
+    resampled, and which image size or weights it has that the speed has not; empty where nothing.
 
     Precision and layout are those of the setting for both: a cell of accuracy has its key. Speed is
     always measured with initial weights, which every table says: only weights that the row does not
@@ -134,18 +134,18 @@ def tell_resampled(accuracy: Result | Published | None) -> str:
 
 
 def whole_peak(result: Result | None) -> str:
-    """What a peak of memory holds beside that of a pass, in words; empty where nothing."""
+    """What a peak of memory holds besides that of a pass, in words; empty where nothing."""
     since = None if result is None else result.details.get("peak_since")
     return f"the peak since {since}, building the model included" if since else ""
 
 
 def of_speed(result: Result | None) -> str:
-    """Where torch left parts of a compiled model to run eagerly, and in which numbers a model
-    computes that are not the setting's, in words; empty where nowhere and in none."""
-    told = {} if result is None else result.details
-    breaks = told.get("graph_breaks", 0)
+    """How a model ran otherwise than its setting says, in words: partly eager although it is
+    compiled, or in another precision; empty where it did not."""
+    details = {} if result is None else result.details
+    breaks = details.get("graph_breaks", 0)
     parts = [f"partly eager: {tally(breaks, 'graph break')} in what was compiled"] * bool(breaks)
-    for name, share in told.get("precisions", {}).items():
+    for name, share in details.get("precisions", {}).items():
         parts.append(f"computes {percent(share)} of its MACs in {name} by its own choice")
     return "; ".join(parts)
 

@@ -17,7 +17,7 @@ from cmx_bench.results.agreement import Pair, Voter
 from cmx_bench.results.nouns import Report
 
 _MANY_PAIRS = 15
-_MOST_MODELS = 20  # beside each other: they make 190 pairs
+_MOST_MODELS = 20  # in one table: they make 190 pairs
 _P = "McNemar's exact test, two-sided"
 _POINTS = "With its 95 % interval over the images"
 _INTERVAL = (
@@ -101,7 +101,7 @@ def ranks(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Table:
 
 
 def _of_pairs(report: Report, setting: Setting, pairs: Sequence[Pair]) -> Iterator[Table]:
-    """Models beside each other, of many the most accurate."""
+    """Models to compare with each other, of many the most accurate."""
     voters = [voter for voter in report.votes.classes if voter[1] == setting.key]
     values = {voter: report.results[(*voter, "top1")].value or 0.0 for voter in voters}
     best = sorted(voters, key=values.__getitem__, reverse=True)[:_MOST_MODELS]

@@ -280,7 +280,7 @@ _ROOM = 120
 
 
 def lines(verification: Verification) -> Iterator[str]:
-    """A line for each difference, for each note, and what it comes to."""
+    """A line for each difference and each note, and a last one with the verdict."""
     for difference in verification.differences:
         shown, recomputed = _narrow(difference.shown, difference.recomputed)
         place = units.escape(difference.place[:_ROOM]).replace("\n", " ")
