@@ -309,7 +309,11 @@ def _variables(shared: Path | None, side: str) -> Mapping[str, str]:
 
 def _disturbances(measured: Sequence[Pair]) -> str:
     """In how many pairs there was something that would discard a block of `run`."""
-    counts = Counter(reason for pair in measured for reason in conditions.reasons(pair.covariates))
+    reasons = [conditions.reasons(pair.covariates) for pair in measured]
+    counts = Counter(chain.from_iterable(reasons))
     listed = ", ".join(f"{reason} in {times}" for reason, times in counts.most_common())
     of_all = units.tally(len(measured), "pair")
-    return f"of {of_all} {listed or 'none was disturbed'}; none is discarded for that"
+    if not counts:
+        return f"no cause of disturbance in {of_all}"
+    found = sum(map(bool, reasons))
+    return f"causes of disturbance in {found} of {of_all} ({listed}); all pairs count"

@@ -242,7 +242,7 @@ def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
     assert [one.against for one in verdict.comparisons] == ["base", "anchor"]
     assert [name for name, _ in verdict.sides] == ["base", "head", "anchor"]
     assert verdict.state == "PASS"
-    assert verdict.notes == ("of 8 pairs none was disturbed; none is discarded for that",)
+    assert verdict.notes == ("no cause of disturbance in 8 pairs",)
 
 
 def test_the_title_names_checkouts_with_their_commits(
@@ -270,7 +270,7 @@ def test_disturbed_pairs_are_counted(
         lambda *given: replace(measure(*given), covariates={"steal": next(steal)}),
     )
     verdict = ab.verdict(plan_of("a"), {"base": "old"}, "new", GATE, Path("log"), lambda *_: None)
-    assert verdict.notes == ("of 4 pairs steal in 2; none is discarded for that",)
+    assert verdict.notes == ("causes of disturbance in 2 of 4 pairs (steal in 2); all pairs count",)
 
 
 def test_a_budget_is_shared_by_the_timed_models() -> None:
