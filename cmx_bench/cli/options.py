@@ -65,7 +65,8 @@ Spread = Annotated[
 Quick = Annotated[
     bool,
     typer.Option("--quick", help="A first look: two rounds within a minute, and nothing is "
-                                 "trained; it shows no intervals and is no part of a full run."),
+                                 "trained; its intervals are useless, and no full run goes on "
+                                 "with it."),
 ]  # fmt: skip
 Replicate = Annotated[
     int | None,

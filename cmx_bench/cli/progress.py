@@ -202,4 +202,6 @@ def _result(records: Sequence[Record]) -> str:
     spread = now.relative_half_width if now.n > 2 else None  # two give no useful interval
     digits = units.digits_for(now.value, spread and spread * now.value)
     text = units.scale(now.value, metric.unit, 4 if metric.exact else digits, metric.exact)
-    return text if spread is None else f"{text} ± {units.significant(100 * spread, 2)} %"
+    if spread is not None:
+        text += f" ± {units.significant(100 * spread, 2)} %"
+    return f"{text} so far" if now.n > 1 else text

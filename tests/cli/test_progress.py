@@ -179,6 +179,13 @@ def test_the_total_says_why_it_changes(precise: Plan, clock: Clock) -> None:
     assert forecast.done() == f"[ 5/10, −{told[2]}: no more are needed]"
 
 
+def test_a_value_of_several_processes_says_so(precise: Plan) -> None:
+    job = Job(precise.cells[0], 0, Path("log"))
+    records = [timed(replace(job, replicate=place), 100.0 + place) for place in range(3)]
+    texts = [progress._result(records[: place + 1]) for place in range(3)]
+    assert texts == ["100 images/s", "100 images/s so far", "101 images/s ± 2.5 % so far"]
+
+
 def test_processes_that_stayed_disturbed_are_why_more_follow(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], clock: Clock
 ) -> None:
