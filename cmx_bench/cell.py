@@ -73,16 +73,17 @@ class Model:
     """One model of a suite, described well enough to build it in another process.
 
     `target` is the timm name (source "timm") or `module:callable` (source "python"); a member of
-    one of the families of `designs` is described by `args` alone. `weights` is a timm tag or the
-    path of a checkpoint, which are resampled where they are of another image size and `resample` is
-    set, `recipe` the tag by which these are preprocessed for and compared with
-    what is published. `patch_size`, `kernel_size` and `activation` are read off the built model;
-    None where it has none. `matched` says of one that was made to order to what, how far off it is
-    and what it departs from (`designs.matches.tell`); it is empty for others.
-    An `optimised` ConvMixer is folded once it has its weights (`models.fast`): what is timed and
-    evaluated is the folded one, what is counted and trained the plain one, for that is the network.
-    `counted_by` is the user's word on operators that no rule counts, by their names: `ZERO`, or the
-    `module:function` that gives their MACs.
+    one of the families of `designs` is described by `args` alone.
+
+    `weights` is a timm tag or the path of a checkpoint; with `resample` those of another image size
+    are resampled. `recipe` is the timm tag whose preprocessing and published figures belong to
+    these weights. `patch_size`, `kernel_size` and `activation` are read off the built model; None
+    where it has none. `matched` is empty, except for a model that was made to order: it holds the
+    target, the residual and the published model that it departs from (`designs.matches.tell`).
+
+    An `optimised` ConvMixer is folded once it has its weights (`models.fast`). The folded model is
+    timed and evaluated; the plain one is counted and trained. `counted_by` is what the user says of
+    operators that no rule counts, by their names: `ZERO`, or the `module:function` that gives MACs.
     """
 
     name: str
@@ -103,13 +104,15 @@ class Model:
     optimised: bool = False
 
 
-@dataclass(frozen=True)  # without slots: its key is made once, for tens of thousands ask for it
+@dataclass(
+    frozen=True
+)  # without slots: its key is cached, because it is read tens of thousands of times
 class Setting:
     """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number.
 
     `hardware` names the kind of device where a run has several kinds: see
     `results.environment.hardware`. It is empty where all devices of a run are of one kind.
-    `freeze` has Inductor, which compiles, take the weights for constants.
+    With `freeze` Inductor, torch's compiler, takes the weights for constants.
     """
 
     name: str
@@ -155,8 +158,8 @@ class Setting:
 class Cell:
     """One model × one measure × one setting.
 
-    A measure of scope "resolution" (params, macs) depends on nothing but the image size, so that
-    its key, and with it the cell, is shared by all settings of that size.
+    A measure of scope "resolution" (params, macs) depends on the image size alone. All settings of
+    that size share its key, and so the cell.
     """
 
     model: Model
@@ -170,7 +173,7 @@ class Cell:
 
     @property
     def is_quantised(self) -> bool:
-        """Whether its model is calibrated on images; what is exact is of no precision."""
+        """Whether its model is calibrated on images. Exact measures have no precision."""
         return self.setting.precision == "int8" and self.scope == "setting"
 
     @cached_property

@@ -114,12 +114,12 @@ def compare(plan: Plan, paths: Mapping[str, str], gate: Gate, log: Path, watch: 
 
 @dataclass(slots=True)
 class Rounds:
-    """What is to be compared, and how (see `compare`), and what the rounds so far have shown, by
-    the keys of cells.
+    """What is compared and how (see `compare`), and the results of the rounds so far, by the keys
+    of cells.
 
-    `waiting` are the timed cells of the next round; `lost` those whose process died or hung once,
-    `again` those of them that were not tried a second time yet. `by_side` is what each side ran,
-    `contrast` what of it differs. `seconds` are those of the wall for what is timed.
+    `waiting` are the timed cells of the next round. `lost` are those whose process died or hung
+    once, `again` those of them that still get their second try. `by_side` is the code that each
+    side ran, `contrast` what differs in it. `seconds` is the time spent on timed cells.
     """
 
     plan: Plan
@@ -139,7 +139,7 @@ class Rounds:
 
     @property
     def against(self) -> str:
-        """The name of the side that head is held against."""
+        """The name of the side with which head is compared."""
         return next(iter(self.paths))
 
     def is_finished(self, allowed: float) -> bool:

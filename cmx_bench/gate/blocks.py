@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Two turns of each side, in an order in which what changes steadily cancels out.
+    """Two turns of each side, ordered so that a steady change of the machine cancels out.
 
-    One after the other on the same cores they are ABBA, or BAAB where not `base_first`; side by
-    side (`together`) each side has its turns on cores of its own that the two then swap, and
-    `base_first` says who began on the first ones. `base` and `head` are the seconds of one forward
-    pass in each of the two turns of a side.
+    On the same cores the order is base, head, head, base, or the reverse unless `base_first`. Side
+    by side (`together`) both sides run at once, each on its own cores, and swap these for their
+    second turn; `base_first` says that base began on the first cores. `base` and `head` are the
+    seconds of one forward pass in each of the two turns.
     """
 
     base_first: bool

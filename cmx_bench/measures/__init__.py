@@ -40,13 +40,15 @@ Measure: TypeAlias = Callable[[Model, Setting], Samples | Watched]
 class MeasureInfo:
     """A row of the table.
 
-    `repeated` cells are measured anew in several fresh processes, those `repeated_on_cuda` there
-    alone: cuDNN may pick other algorithms, with other workspaces, in every process. The plan's time
-    estimate is made of roughly how many `forwards`, forward passes, one process takes, for how many
-    seconds at `least` and at `most`, and of the `seconds` beside them. Rounds go on for a `precise`
-    one until its first metric is as narrow as a suite's precision wants it. Cells of one setting
-    that are measured `together` share a process, which has no function here: see `worker.scoring`.
-    One that `trains` knows no runtime but torch, and no frozen weights.
+    A `repeated` cell is measured in several fresh processes; one `repeated_on_cuda` only there,
+    because cuDNN may pick other algorithms, with other workspaces, in every process. For a
+    `precise` measure rounds go on until its first metric is as narrow as the suite's precision.
+
+    The plan estimates the time of a process from the number of forward passes, `forwards`, which
+    take at `least` and at `most` so many seconds, and from the `seconds` of everything else.
+
+    Cells of one setting that are measured `together` share a process, `worker.scoring`, and have no
+    module here. A measure that `trains` needs the runtime torch, and weights that are not frozen.
     """
 
     scope: Scope

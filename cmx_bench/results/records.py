@@ -55,9 +55,9 @@ class Record:
 
     `values` maps each metric to its raw samples in base units; `reason` says why a cell failed, or
     what a skipped one lacks. `environment` is a key of the run's environments; `started` is UTC in
-    ISO 8601, `elapsed` seconds. `covariates` maps each condition that was watched to its value for
-    every sample taken, in order: see `measures.conditions`. `discarded` maps a metric to the raw
-    samples that count for nothing because of these. `details` hold what else belongs to the values:
+    ISO 8601, `elapsed` seconds. `covariates` maps each condition (`measures.conditions`) to its
+    values, one for each sample in the order of measuring. `discarded` maps a metric to the raw
+    samples that were discarded because of these. `details` hold what else belongs to the values:
     of an accuracy the images, the preprocessing and the weights. A failed or skipped record counts
     until its execution is tried again.
     """
@@ -85,18 +85,18 @@ class Record:
 class Run:
     """The request of a run, and the environments in which it was measured.
 
-    `cells` are the keys of all planned cells; `only` the globs they were chosen by. `unavailable`
-    maps the settings of the suite that this device cannot measure to the reason. `machine` is the
-    environment before any setting was applied; of devices of several kinds `machines` has one of
-    each, by the `hardware` of their settings, and `machine` is the first. `finished` is empty until
-    every planned cell was tried. With a `precision`, the share to which sampled values were wanted,
-    `replicates` is the least number of processes. `accuracy` is the suite's, with the `path` of the
-    images, where it is measured. `claims` are the suite's as it was last run. `budget` are the
-    seconds in which cells were repeated, and `cut_off` how many more processes a cell would have
-    got without it. `neighbours` is what others did to the machine just before. `parts` are the
-    command lines of the runs that this one was put together from. `suite_path` is empty without a
-    suite, where `added`, models that the command line added, were all. A `quick` run had
-    two rounds at most and a minute. A run of one `replicate` alone is a part of another.
+    `cells` are the keys of all planned cells, chosen by the globs `only`. `unavailable` has the
+    settings that this device cannot measure, with the reason. `machine` is the environment before
+    any setting was applied. If there are devices of several kinds, `machines` has one for each
+    `hardware` of the settings, and `machine` is the first. `finished` is empty until every planned
+    cell was tried. `precision` is the share to which the suite wants sampled values; `replicates`
+    is then the least number of processes. `accuracy` is the suite's, with the `path` of the images.
+    `claims` are the suite's when it was last run. `budget` are the seconds for repeating cells, and
+    `cut_off` says how many processes each cell lost to it. `neighbours` is what other programs did
+    just before. `parts` are the command lines of the runs that were merged into this one. `added`
+    are models of the command line; without a suite (an empty `suite_path`) there are no others.
+    A `quick` run had at most two rounds and a minute. A run with a `replicate` measured only that
+    one, as a part of another run.
     """
 
     __pydantic_config__ = STRICT

@@ -26,14 +26,14 @@ KEYS = ["run", "model", "setting", "metric"]
 class Result(NamedTuple):
     """One row of a summary: one metric of one model in one setting.
 
-    `value`, `low` and `high` are in base units; there is no interval over a single process, and
-    none of an exact metric. `value` may be there although `status` is "failed": then some processes
-    failed. `n` counts what the interval is `over`: processes, images or seeds. `left_out` counts
-    the processes that ended well besides these and that the value does not rest on: disturbed ones,
-    and those in another environment. `planned` and `wanted` are those of the samples. `medians` are
-    of the processes that it rests on, by their number; `details` are those of the last process.
-    `launching` is the share of the time that the host of a GPU needed to launch, in the median
-    block. A `disturbed` value rests on processes that stayed disturbed, for too few did not.
+    `value`, `low` and `high` are in base units. A single process has no interval, and neither has
+    an exact metric. A `value` with the `status` "failed" rests on the processes that did not fail.
+    `n` counts what the interval is `over`: processes, images or seeds. `left_out` counts processes
+    that ended well and do not count: disturbed ones, and those in another environment. `planned`
+    and `wanted` are those of the samples. `medians` has the median of each process that counts, by
+    the process's number; `details` are those of the last process. `launching` is the share of the
+    time in which the host of a GPU launched kernels, in the median block. A `disturbed` value rests
+    on disturbed processes too, because too few were calm.
     """
 
     run: str

@@ -32,10 +32,11 @@ DEEPEST = 50
 class Document:
     """A parsed file: its values, and where each key and value stands (1-based line, column).
 
-    `options` are the words of the command line that stand for a value which no file holds; without
-    any file `path` names none, in the working folder. Entries of a list may stand for others in the
-    file: `variants` has, by the list's place, the number of each one's own and which value of it
-    the entry has of a list at a place within (see `sweeps`).
+    `options` has the option of the command line for each value that no file holds. Without a file
+    `path` is a name in the working folder at which there is nothing. An entry of `value` may be a
+    variant of an entry in the file (see `sweeps`). For the place of such a list `variants` has a
+    pair for each of its entries: the number of the entry in the file, and which element it took of
+    each list in there.
     """
 
     path: Path

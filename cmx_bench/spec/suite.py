@@ -122,7 +122,7 @@ class Suite(Strict):
     Without `measures` these are `USUAL_MEASURES`, without `settings` one of each kind of device.
     `replicates` is the number of fresh processes for each sampled cell. With a `precision`, a share
     ("2%" in the file), it is the least: more follow until half the interval is no wider than that.
-    `budget` are the seconds ("10m") in which cells are measured; each is once, whatever it is.
+    `budget` are the seconds ("10m") for measuring; each cell is measured once in any case.
     """
 
     name: Name

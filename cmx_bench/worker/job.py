@@ -55,11 +55,10 @@ class Job:
 class Outcome:
     """What the process found: samples, or the reason why there are none.
 
-    `covariates` and `discarded` are those of `measures.Watched`; `elapsed` are the seconds that the
-    process took; `details` what else belongs to the values, such as the images they rest on; of a
-    training, which has no values, they are what is told of it. A
-    `skipped` cell was not tried: the reason says what it lacks. What was `lost` failed for its
-    surroundings, and not for its model: another try may succeed.
+    `covariates` and `discarded` are those of `measures.Watched`, `elapsed` the seconds of the
+    process. `details` hold what else belongs to the values, such as the images they rest on; a
+    training has details and no values. A `skipped` cell was not tried: the reason says what it
+    lacks. A `lost` one failed through no fault of its model: another try may succeed.
     """
 
     values: Samples
