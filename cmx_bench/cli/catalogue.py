@@ -51,7 +51,7 @@ def match(
                      metavar="NUMBER|MODEL"),
     ] = None,
     families: Annotated[
-        str, typer.Option(help="Between commas; there is convmixer as well.", metavar="FAMILIES")
+        str, typer.Option(help="Families between commas, also convmixer.", metavar="FAMILIES")
     ] = "resnet,deit,resmlp,mixer",
     classes: Classes = 1000,
     image_size: ImageSize = 224,

@@ -35,7 +35,7 @@ _LOST = ("there is no module", "ModuleNotFoundError")
 
 def check(
     run: Annotated[Path, typer.Argument(help="The folder of the run to judge.")],
-    baseline: Annotated[Path, typer.Option(help="The folder of the run to hold it against.")],
+    baseline: Annotated[Path, typer.Option(help="The folder of the run to compare it with.")],
     threshold: options.Threshold = "5%",
     anchor: Annotated[
         Path | None,
@@ -69,7 +69,7 @@ Base = Annotated[
 ]
 Head = Annotated[
     str,
-    typer.Option(help="The same, to be judged.", metavar="PYTHON", show_default="this Python"),
+    typer.Option(help="The one to judge.", metavar="PYTHON", show_default="this Python"),
 ]
 Anchor = Annotated[
     str | None,

@@ -54,7 +54,7 @@ Models = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(help="Repeat no more than fits into this time, such as 90s, 10m or 1h; each cell "
-                      "is measured once all the same.", metavar="TIME",
+                      "is measured once in any case.", metavar="TIME",
                  show_default="the suite's"),
 ]  # fmt: skip
 Spread = Annotated[
@@ -76,7 +76,7 @@ Replicate = Annotated[
 ]  # fmt: skip
 Slurm = Annotated[
     Path | None,
-    typer.Option(help="Write a job array of Slurm that measures all of it into FOLDER, new or "
+    typer.Option(help="Write a Slurm job array that measures the suite into FOLDER, new or "
                       "empty.", metavar="FOLDER"),
 ]  # fmt: skip
 Chunk = Annotated[
@@ -156,7 +156,7 @@ Inconclusive = Annotated[
 ]  # fmt: skip
 AnyThreshold = Annotated[
     bool,
-    typer.Option("--any-threshold", help="Allow one below what the self-test found detectable."),
+    typer.Option("--any-threshold", help="Allow a threshold below the self-test's."),
 ]
 
 

@@ -66,8 +66,8 @@ def _read(folder: Path) -> Report:
     report = read(folder)
     refuse_part(folder, report.run)
     if not report.run.finished:
-        raise RecordsError(f"{folder}: is not finished, and what it lacks would pass for lost; the "
-                           "command that began it goes on with it")  # fmt: skip
+        raise RecordsError(f"{folder}: is not finished, so that what it lacks would count as "
+                           "lost; finish it by the command that began it")  # fmt: skip
     return report
 
 

@@ -174,7 +174,7 @@ def test_a_metric_of_which_less_is_better(
     [
         ({"quick": True}, "is a quick run, which decides nothing; measure it without --quick"),
         ({"replicate": 0}, "is one replicate of a run; merge the parts first"),
-        ({"finished": ""}, "is not finished, .* the command that began it goes on with it"),
+        ({"finished": ""}, "is not finished, .* finish it by the command that began it"),
     ],
 )
 def test_a_part_of_a_run_decides_nothing(
