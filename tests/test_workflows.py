@@ -214,12 +214,13 @@ def test_what_is_fetched_is_what_was_kept() -> None:
 
 def test_the_page_shows_steps_that_there_are() -> None:
     page = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
-    _, shown = re.findall(r"^```yaml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    _, gitlab, shown = re.findall(r"^```yaml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
     fetch, *steps = yaml.safe_load(shown)
     assert fetch["uses"] in [step.get("uses") for step in workflows.steps(CHECK)]
     commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-    for step in steps:
-        _, _, _, command, *words = shlex.split(step["run"])
+    *_, judge = yaml.safe_load(gitlab)["gate"]["script"]
+    for line in (judge, *(step["run"] for step in steps)):
+        _, _, _, command, *words = shlex.split(line)
         known = {name for each in commands[command].params for name in each.opts}
         assert {word for word in words if word.startswith("-")} <= known
 
