@@ -40,15 +40,16 @@ class Slot(Protocol):
         """Whether it is what a setting asks for."""
 
     def carry_out(self, order: Job | EvaluationJob, timeout: float, tell: Tell) -> Future[None]:
-        """Begins to execute a job, or to evaluate, and to train where the order has a seed.
+        """Begins to execute a job, or an evaluation with its trainings if the order has a seed.
 
-        `tell`, which any thread may call, hears of each cell once, when its predictions and weights
-        lie in the order's folder. The future, done after the last word, may raise `SlotLostError`.
+        Any thread may call `tell`. It is called once for each cell, when the cell's predictions and
+        weights are in the order's folder. The future ends after the last call, and may raise
+        `SlotLostError`.
         """
 
 
-# Gives the slots of a round, at most one a job, when all of them are ready: one that still loads
-# torch would disturb the others. Those of a round that is not `repeated` also evaluate.
+# Gives the slots of a round, at most one for each job, when all are ready: a slot that still loads
+# torch would disturb the others. The slots of a round that is not `repeated` also evaluate.
 Opening: TypeAlias = Callable[[Round], AbstractContextManager[Sequence[Slot]]]
 
 

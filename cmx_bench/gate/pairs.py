@@ -1,9 +1,9 @@
 """A pair: one fresh process of each side, timed so that both meet what happens to the machine.
 
-Side by side, on cores of their own that they swap with every turn, they meet it at the same time;
-in turns on the same core they meet the same core's. Which of the two is sharper depends on the
-machine and on the minute, so that a pair tries the first and, where its blocks disagree, the
-second too: see tests/bench/README.md.
+Side by side, on cores of their own that they swap with every turn, both meet it at the same time.
+In turns on one core, both meet what happens to that core. Which of the two is sharper depends on
+the machine and the minute. So a pair runs side by side first and, if those blocks disagree, in
+turns too: see tests/bench/README.md.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
-# For so long blocks follow one another, side by side and in turns. So many are taken in any case,
-# for fewer agree by chance; they last equally long: one in turns has twice as many turns.
+# Blocks are taken for so long, and at least so many, because fewer agree by chance. Both numbers
+# last equally long: in turns, one side after the other, a block takes twice as long.
 TOGETHER_SECONDS, FEWEST_TOGETHER = 0.7, 6
 TURNS_SECONDS, FEWEST_IN_TURNS = 2.0, 3
-# Blocks side by side whose median has a smaller standard error need no turns beside them: fresh
+# Where the median of the blocks side by side has a smaller standard error, no turns follow: fresh
 # processes of one model differ by as much.
 SHARP = 0.005
 _Answer = TypeVar("_Answer")
-_OF_HEAD = ("foreign_load", "idle_cores", "gpu_foreign_processes")  # what it is to base
+# Conditions that count head as a foreign process, because base's process watches them.
+_OF_HEAD = ("foreign_load", "idle_cores", "gpu_foreign_processes")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """What one pair of processes gave. `passes` is the number of forward passes of a turn.
 
-    `cores` are those that both were held on in turns, None where they had all, and the first side
-    by side; `environments` are those of base and head; `elapsed` the seconds that it all took.
-    `covariates` are the conditions of the whole pair, but for the load of others, of which head is
-    one to base. They discard nothing: turns so short share what happens, and the median leaves out
-    the blocks that did not. `origins` say which files each side's model is from; they are empty
-    where it is nobody's own. `base_first` says which process was begun first.
+    `cores` are those on which both have their turns, None if these are all; `environments` are
+    those of base and head, `elapsed` the seconds of the pair. `covariates` are the conditions of
+    the whole pair, without `_OF_HEAD`. They discard nothing: both sides share what happens in
+    turns so short, and the median leaves out the blocks in which they did not. `origins` name the
+    files of each side's model, and are empty for models of timm and of this package. `base_first`
+    says which process was begun first.
     """
 
     cell: str
