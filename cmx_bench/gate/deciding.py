@@ -70,7 +70,7 @@ def _judge_without_ratio(empty: Comparison, old: list[float], new: list[float]) 
 
 def _doubt(judged: Comparison, old: Result, new: Result) -> Comparison:
     """Undecided where what disturbed a side may be what decided: it makes a side look worse, and
-    never better."""
+    never better. More processes would not undo it."""
     sides = [f"the {judged.against}"] * old.disturbed + ["the run"] * new.disturbed
     if not sides:
         return judged
@@ -79,6 +79,7 @@ def _doubt(judged: Comparison, old: Result, new: Result) -> Comparison:
     return replace(
         judged,
         state="INCONCLUSIVE" if misled else judged.state,
+        more=None,
         reason="; ".join(filter(None, (judged.reason, reason))),
     )
 

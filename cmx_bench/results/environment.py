@@ -165,5 +165,7 @@ def other_software(one: Environment, other: Environment) -> dict[str, tuple[Any,
 def describe(environment: Environment) -> str:
     """An environment in a line: the device, and the versions that timings depend on most."""
     device = f"{environment.get('device_name', 'unknown device')} ({environment.get('device')})"
-    names = ("python", "torch", "timm", "cuda", "cmx_bench", "git_commit")
-    return ", ".join([device, *(f"{n} {environment[n]}" for n in names if environment.get(n))])
+    names = ("python", "torch", "timm", "cuda", "cmx_bench")
+    versions = (f"{name} {environment[name]}" for name in names if environment.get(name))
+    commit = environment.get("git_commit")
+    return ", ".join([device, *versions]) + f" at commit {commit}" * bool(commit)

@@ -83,6 +83,14 @@ def test_what_disturbed_a_side_decides_nothing(
     assert because(compared) == (said if sides else "")
 
 
+def test_more_processes_do_not_undo_what_disturbed_a_side() -> None:
+    head = [60.0, 140.0, 90.0]
+    assert judge(FIVE, head).more
+    compared = judge(FIVE, head, disturbed=True)
+    assert (compared.state, compared.more) == ("INCONCLUSIVE", None)
+    assert because(compared).endswith("measure again when calm")
+
+
 @pytest.mark.parametrize(
     ("metric", "base", "head", "state"),
     [

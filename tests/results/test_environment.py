@@ -13,6 +13,11 @@ from cmx_bench.results import environment
 def test_the_commit_of_a_run_is_that_of_the_users_checkout() -> None:
     assert environment.commit({"git_commit": "a", "project_commit": "b"}) == "b"
     assert environment.commit({"git_commit": "a", "project_commit": None}) == "a"
+    known = {"device_name": "EPYC", "device": "cpu", "cmx_bench": "0.1.0"}
+    assert environment.describe(known) == "EPYC (cpu), cmx_bench 0.1.0"
+    assert environment.describe(known | {"git_commit": "ab"}).endswith(
+        "cmx_bench 0.1.0 at commit ab"
+    )
     assert environment.commit({}) == ""
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from cmx_bench import units
+from cmx_bench.gate import rule
 from cmx_bench.gate.outputs import code_in_use
 from cmx_bench.gate.verdict import JUDGED, ORDER, Comparison, Policy, State, Verdict
 from cmx_bench.metrics import Metric
@@ -158,7 +159,20 @@ def _change(comparison: Comparison, threshold: float, with_threshold: bool = Tru
         return text
     less = comparison.state == "FAIL" and comparison.slowdown < threshold
     enough = ", of which half is enough beyond doubt" * less
-    return f"{text}, threshold {share(threshold)}{enough}"
+    return f"{text}, threshold {share(threshold)}{enough}{_stricter(comparison, threshold)}"
+
+
+def _stricter(comparison: Comparison, threshold: float) -> str:
+    """Why a comparison is undecided that its 95 % interval seems to decide."""
+    low, high, slowdown = comparison.low, comparison.high, comparison.slowdown
+    is_open = comparison.state == "INCONCLUSIVE" and not comparison.reason
+    if not is_open or low is None or high is None or slowdown is None:
+        return ""
+    if high < threshold:
+        return f"; its {share(1 - 2 * rule.PASS_LEVEL)} interval reaches the threshold"
+    if low > 0 and math.log1p(slowdown) >= math.log1p(threshold) / 2:
+        return f"; its {share(1 - 2 * rule.FAIL_LEVEL)} interval reaches 0"
+    return ""
 
 
 def exact(value: float | None, metric: Metric) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cmx_bench.gate.outputs.sentences import describe_change, headline, title, why
+from cmx_bench.gate.outputs.sentences import describe_change, explain, headline, title, why
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 
@@ -95,6 +95,21 @@ def test_no_evidence_is_a_result() -> None:
 def test_what_would_decide_is_said_once() -> None:
     early = unsure(slowdown=None, low=None, high=None, reason="fewer than 4 pairs", budget=130.0)
     assert headline(verdict(early)).count("more measuring would decide, as --budget 3m") == 1
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "low", "high", "expected"),
+    [
+        (2.8, 0.2, 10.0, "threshold 5 %; its 99.5 % interval reaches 0"),
+        (0.01, -0.01, 0.049, "threshold 5 %; its 98 % interval reaches the threshold"),
+        (0.02, 0.001, 0.06, "threshold 5 %"),
+    ],
+)
+def test_what_95_percent_seem_to_decide_is_explained(
+    slowdown: float, low: float, high: float, expected: str
+) -> None:
+    text = explain(unsure(slowdown=slowdown, low=low, high=high), 0.05)
+    assert text.endswith(f"{expected}; about 40 s more measuring would decide")
 
 
 def test_the_threshold_is_shown_as_it_was_given() -> None:
