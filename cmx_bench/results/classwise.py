@@ -36,8 +36,8 @@ def predictions(path: str | os.PathLike[str]) -> DataFrame:
     """The prediction of each model of a run for each image that counts, with the columns of
     `COLUMNS`.
 
-    Of several trainings of a model the first one's. An image with several labels is of the class
-    that the model says, where that is one of them, and else of the first.
+    A model that was trained several times has the predictions of its first training. The class of
+    an image with several labels is the predicted one, if it is among them, and otherwise the first.
 
     Args:
         path: the folder of a run or its report.html.
@@ -90,8 +90,9 @@ def _of_voter(votes: Votes, voter: Voter, label: str) -> DataFrame:
 
 
 def per_class(predictions: DataFrame) -> DataFrame:
-    """A row for each class of each model, setting and run: its images, how many are `right`, the
-    share with Wilson's 95 % interval, the class that is said most often instead, and how often.
+    """A row for each class of each model, setting and run: its `images`, how many are `right`, that
+    share (`value`) with Wilson's 95 % interval, the wrong class that is predicted most (`instead`),
+    and how many `times`.
 
     Args:
         predictions: as `predictions` gives them, or some of their rows.

@@ -64,9 +64,11 @@ def read_folder(path: Path) -> Report:
 def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> DataFrame:
     """The samples of one or several runs: a row for each sample, in base units.
 
-    `results.frame.COLUMNS` says what each column holds. Reported values rest on the rows where
-    `counts` is true; `why` says why the others do not. The column `run` has the suite of each run
-    and when it began, or its path where two runs have both in common.
+    `cmx_bench.results.frame.COLUMNS` says what each column holds. Reported values rest on the rows
+    where `counts` is true; `why` says why the others do not. The column `run` has the suite of each
+    run and when it began, or its path where two runs have both in common. Texts are categoricals,
+    models and labels in the order of the suite. So a label is renamed by
+    `samples["label"].cat.rename_categories({"ResNet-50": "R50"})`.
 
     Args:
         path: the folder of a run, its report.html or its samples.csv.gz, or several of them.

@@ -78,7 +78,7 @@ class Result(NamedTuple):
 
     @property
     def launch_bound(self) -> bool:
-        """Whether the host was measured, which launches the kernels, rather than the GPU."""
+        """Whether the value measures the host that launches the kernels, rather than the GPU."""
         return self.launching is not None and self.launching > LAUNCH_BOUND
 
     @property
@@ -103,11 +103,13 @@ class Result(NamedTuple):
 
 
 def summary(samples: DataFrame) -> DataFrame:
-    """A row for each metric of each cell that was planned, with the columns of `Result`. Texts are
-    categoricals.
+    """The values that the report shows: a row for each metric of each cell that was planned.
+
+    `value`, `low` and `high` are in base units, `low` and `high` the ends of the 95 % interval.
+    `Result` says what the other columns hold. Texts are categoricals.
 
     Args:
-        samples: as `frame.samples` gives them, or some of their rows.
+        samples: as `cmx_bench.load` gives them, or some of their rows.
 
     Raises:
         ValueError: columns are missing.
