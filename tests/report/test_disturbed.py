@@ -174,7 +174,7 @@ def test_figures_fade_it_and_say_so() -> None:
             continue
         assert "disturbed" in plot.caption
         if plot.name.startswith("samples"):
-            assert "which do not count, except those of ResNet-152" in plot.caption
+            assert "do not count, except those of ResNet-152, where" in plot.caption
             continue
         [svg] = [drawing.svg for drawing in draw([plot])]
         assert list(plot.data["disturbed"]) == [False, True, False]

@@ -63,7 +63,7 @@ def plot(chosen: Selection) -> Plot:
 
 
 class _Grid(NamedTuple):
-    """Where matrices stand: so many beside each other, each of these classes, of these models."""
+    """Where matrices stand: `beside` of them in a row, one for each label, all of these classes."""
 
     beside: int
     classes: Mapping[int, str]
@@ -71,12 +71,12 @@ class _Grid(NamedTuple):
 
     @property
     def below(self) -> int:
-        """How many stand one below the other."""
+        """The number of rows of matrices."""
         return math.ceil(len(self.labels) / self.beside)
 
     @property
     def of_class(self) -> float:
-        """The lines of text that a class is high: a matrix of two classes is no strip."""
+        """The height of a class in lines of text, so that a matrix of two classes is no strip."""
         return max(_LINES, _LEAST_LINES / len(self.classes))
 
     @property
@@ -85,7 +85,7 @@ class _Grid(NamedTuple):
         return len(self.classes) + _HEADING / self.of_class
 
     def corner(self, model: int) -> tuple[float, float]:
-        """The left upper corner of a model's matrix, in classes."""
+        """The upper left corner of a model's matrix, in classes."""
         down, across = divmod(model, self.beside)
         left, top = across * (len(self.classes) + _GAP), down * self.high
         return left, top + self.high - len(self.classes)
@@ -109,9 +109,9 @@ def _plot(predictions: DataFrame, key: str, name: str) -> Plot:
     labels = [short_label(str(shown.loc[shown["model"] == model, "label"].iloc[0]))
               for model in models]  # fmt: skip
     sentences = [
-        f"What models say of the images of each class ({entries.in_words(key)}). Rows are the "
-        "classes, columns what is said. The stronger a colour, the larger the share of the images "
-        "of the class. Numbers are images. Right answers are blue, wrong ones orange."
+        f"Rows are the true classes, columns the predicted ones ({entries.in_words(key)}). "
+        "Numbers are images. The stronger a colour, the larger the share of its row. Right "
+        "predictions are blue, wrong ones orange."
     ]
     if len(classes) < len(known):
         sentences.append(f"The {len(classes)} of {len(known)} classes that are confused most.")
@@ -220,7 +220,7 @@ def _name_classes(ax: Axes, grid: _Grid, room: float) -> None:
     ax.set_yticks(down, names * grid.below)
     if not upright:
         canvas.reserve(ax, below=longest - canvas.em())
-    ax.set(xlabel="What the model says", ylabel="Class")
+    ax.set(xlabel="Predicted class", ylabel="True class")
 
 
 def _number(ax: Axes, cells: DataFrame, grid: _Grid, room: float) -> None:

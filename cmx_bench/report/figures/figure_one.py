@@ -18,8 +18,8 @@ from cmx_bench.units import first_few
 _TITLE = "Figure 1 · Accuracy against parameters"
 _SMALL = 40.0  # millions of parameters: the paper's axis would crowd models that are all smaller
 DOUBT = (
-    "† marks figures that nobody has checked against the paper's PDF; their grades stand "
-    "under the published figures."
+    "† marks figures that nobody has checked against the paper's PDF; the table of published "
+    "figures names their sources."
 )
 
 
@@ -46,9 +46,7 @@ def plot(chosen: Selection) -> Plot:
     if points["label"].str.contains("†").any():
         sentences.append(DOUBT)
     if unlike.any():
-        sentences.append(
-            f"In brackets: the size of the images, where it is not {usual:.0f} px as of the others."
-        )
+        sentences.append(f"Brackets name the size of the images where it is not {usual:.0f} px.")
     sentences += _remarks(chosen, points)
     paper = (0, 120) if points["x"].max() > _SMALL else None
     return Plot(

@@ -28,9 +28,9 @@ def plot(chosen: Selection, votes: Votes | None = None) -> Plot:
     on it; top-1 as measured in this setting or, where no model's was, as published.
 
     Args:
-        votes: what models said of each image (`results.agreement.read`), where `chosen` has none.
-            Without them, models are taken to be right or wrong independently of each other, and
-            leads are less certain.
+        votes: the predictions of the run (`results.agreement.read`), which samples do not hold.
+            Without them, models count as right or wrong independently of each other, and leads are
+            less certain.
     """
     chosen = chosen if votes is None else replace(chosen, votes=votes)
     title = f"Accuracy against throughput · {chosen.name}"
@@ -42,7 +42,7 @@ def plot(chosen: Selection, votes: Votes | None = None) -> Plot:
     chances = _chances(chosen, points, measured)
     marks = [f" · {_percent(chance)}" for chance in chances] or [""] * len(points)
     of_all = points["unlike"].iloc[0] if points["unlike"].nunique() == 1 else ""
-    unlike = "" if of_all else points["unlike"]  # what all have stands beside their axis
+    unlike = "" if of_all else points["unlike"]  # what all have stands at the axis
     labels = points["label"] + points["doubt"] + unlike + marks
     points = points.assign(label=labels, published=not measured)
     dataset = chosen.dataset if measured else "ImageNet"
@@ -67,7 +67,7 @@ def _points(chosen: Selection, top1: DataFrame) -> DataFrame:
 
 
 def _unlike(chosen: Selection, top1: Any) -> str:
-    """` (224 px)`: in what a top-1 is of something else than the throughput beside it."""
+    """` (224 px)`: the image size and weights of a top-1 that are not those of the throughput."""
     parts = []
     if top1.image_size > 0 and top1.image_size != chosen.image_size:
         parts.append(f"{top1.image_size:.0f} px")
@@ -139,9 +139,9 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
         f"Top-1, {source}, against throughput on {entries.in_words(chosen.key)}. Bars are 95 % "
         f"intervals over fresh processes and over {'seeds and ' * chosen.over_seeds}the images. "
         "The line is the Pareto front: no model is both faster and more accurate than one on it.",
-        "The percentage is the probability of being on it, given what the intervals leave open: "
-        f"{pareto.draws(len(points)):,} draws from Student's t over the processes and from the "
-        "images."
+        "The percentage is a model's probability of being on it, over "
+        f"{pareto.draws(len(points)):,} draws of all throughputs (Student's t over the processes) "
+        "and of all top-1 (normal)."
         if sure
         else "Probabilities of being on it need two processes of every model.",
     ]
@@ -149,8 +149,8 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
         sentences.append(DOUBT)
     if (points["unlike"] != "").any():
         sentences.append(
-            f"In brackets: what top-1 is of, where that is not what throughput is of, images of "
-            f"{chosen.image_size} px and the weights named."
+            "Brackets name the size of the images, and other weights, that a top-1 is of. "
+            f"Throughput is of images of {chosen.image_size} px."
         )
     speed = chosen.above_zero(THROUGHPUT.metric)
     sentences += chosen.doubts(points, "throughput")

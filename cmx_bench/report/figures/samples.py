@@ -45,10 +45,10 @@ def plot(chosen: Selection, metric: str = "throughput") -> Plot:
         "samples within them."
     )
     if strips["disturbed"].any():
-        caption += " Hollow points are of disturbed processes, which do not count"
+        caption += " Hollow points are of disturbed processes. They do not count"
         kept = strips["model"][strips["counts"] & strips["disturbed"]].unique()
         names = units.first_few([labels[place] for place in kept])
-        caption += f", except those of {names}: too few others were calm." if names else "."
+        caption += f", except those of {names}, where too few were calm." if names else "."
     if not strips["deviation"].any():
         caption += " All samples of each model are equal."
     if len(models) > _MOST_MODELS:

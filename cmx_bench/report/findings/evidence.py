@@ -211,7 +211,6 @@ def _tell_disturbed(view: View) -> str:
     if restless < max(1, _MANY_DISTURBED * processes):
         return ""
     return (
-        f"{restless:,} of {units.tally(processes, 'process', 'processes')} "
-        f"{'was' if restless == 1 else 'were'} disturbed to "
-        f"the end; where a model has {FEWEST_UNDISTURBED} calm ones or more, only those count."
+        f"{restless:,} of {units.tally(processes, 'process', 'processes')} stayed disturbed; such "
+        f"a process counts only for a model with fewer than {FEWEST_UNDISTURBED} calm ones."
     )

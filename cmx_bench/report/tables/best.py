@@ -15,13 +15,13 @@ from cmx_bench.results.nouns import Report
 from cmx_bench.results.summary import Result
 
 REMARK = (
-    "Bold marks the best measured value of a column, in each setting by itself where rows are of "
-    "several. Values that cannot be told apart from it are bold too: their 95 % interval overlaps "
-    "its interval, or exact values read the same. Top-1 of a single seed is compared on the same "
+    "Bold marks the best measured value of a column, and of each setting where rows are of "
+    "several. Values that cannot be told apart from it are bold too: their 95 % intervals overlap, "
+    "or exact values read the same. Top-1 of a single seed is compared on the same "
     "images. Nothing is bold where all values are alike, or where a sampled value has no interval "
     "or is not above zero."
 )
-_DOUBTFUL = f" Values marked {DISTURBED} can make others bold, or keep them from it, by mistake."
+_DOUBTFUL = f" Values marked {DISTURBED} can make the wrong ones bold."
 
 
 def remarks(rows: Iterable[Iterable[object]]) -> list[str]:

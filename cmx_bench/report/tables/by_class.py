@@ -120,7 +120,9 @@ def matrix(predictions: DataFrame, key: str, setting: Setting) -> Table:
     ]  # fmt: skip
     label = str(predictions["label"].iloc[0])
     title = f"Confusion matrix of {label} · {setting.title}"
-    remarks = ("Rows are the classes of images, columns what the model says. In bold: right.",)
+    remarks = (
+        "Rows are the true classes, columns the predicted ones. Right predictions are bold.",
+    )
     return entries.table(key, title, columns, rows, remarks, folded=True)
 
 

@@ -104,5 +104,5 @@ def test_a_machine_that_was_never_quiet_is_a_finding(many: int, count: int) -> N
     others = [one for one in make_records(run) if one.measure != "throughput"]
     some = [watched(one, "xd.dd." if place < many else "......") for place, one in enumerate(timed)]
     text = say(summarise(run, [*others, *some]), "Trust")
-    assert text.startswith(f"{count} of 55 processes were disturbed to the end" if count else "")
+    assert text.startswith(f"{count} of 55 processes stayed disturbed; such" if count else "")
     assert bool(text) is bool(count)

@@ -314,7 +314,7 @@ def test_the_front_says_of_which_size_a_top1_is() -> None:
     plot = front(small_beside())
     assert "(224 px)" in plot.data["label"].iloc[0] and "px" not in plot.data["label"].iloc[1]
     assert "images of 64 px" in plot.caption
-    assert "In brackets" not in front(small_beside(64)).caption
+    assert "Brackets" not in front(small_beside(64)).caption
     published = front(small_beside(measured=False))
     assert ">ImageNet top-1 (%) (224 px)<" in draw([published])[0].svg
     assert not published.data["label"].str.contains("px").any()
