@@ -12,7 +12,7 @@ from cmx_bench import units
 from cmx_bench.metrics import METRICS
 from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
-from cmx_bench.report.figures.selection import Selection, bars, little, speak
+from cmx_bench.report.figures.selection import Selection, explain_bars, note_sparse, speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def _plot(cost: Quantity, size: Quantity, chosen: Selection) -> Plot:
         raise NothingToDrawError(title)
     needed = f"{chosen.above_zero(cost.metric)} or {against}"
     sentences = [
-        f"{what} on {entries.in_words(chosen.key)}.", bars(points),
-        *chosen.doubts(points, cost.metric), *little(points, what.lower()),
+        f"{what} on {entries.in_words(chosen.key)}.", explain_bars(points),
+        *chosen.doubts(points, cost.metric), *note_sparse(points, what.lower()),
         *chosen.left_out(points.index, needed),
     ]  # fmt: skip
     return Plot(

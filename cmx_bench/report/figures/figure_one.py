@@ -12,7 +12,7 @@ from cmx_bench import published
 from cmx_bench.present.drawing import NothingToDrawError, Plot, scatter
 from cmx_bench.published import Published
 from cmx_bench.report.figures.cost import PARAMS, fit, scale_of
-from cmx_bench.report.figures.selection import Selection, little, name_setting, speak
+from cmx_bench.report.figures.selection import Selection, name_setting, note_sparse, speak
 from cmx_bench.units import first_few
 
 _TITLE = "Figure 1 · Accuracy against parameters"
@@ -85,7 +85,7 @@ def _remarks(chosen: Selection, points: DataFrame) -> Iterator[str]:
         others = [f"{labels[name]} ({title})" for name, title in titles.items() if title != usual]
         but = f", except that of {first_few(others)}" if others else ""
         yield f"Measured top-1 is that of the setting {usual}{but}."
-    yield from little(points, "top-1")
+    yield from note_sparse(points, "top-1")
     yield from chosen.left_out(points.index, "top-1 or parameters")
 
 

@@ -16,7 +16,7 @@ from cmx_bench.report import entries
 from cmx_bench.report.figures import pareto
 from cmx_bench.report.figures.cost import THROUGHPUT
 from cmx_bench.report.figures.figure_one import DOUBT, published_top1
-from cmx_bench.report.figures.selection import Selection, little, speak
+from cmx_bench.report.figures.selection import Selection, note_sparse, speak
 from cmx_bench.results import stats
 from cmx_bench.results.agreement import Votes
 
@@ -154,5 +154,5 @@ def _caption(chosen: Selection, points: DataFrame, measured: bool, sure: bool) -
         )
     speed = chosen.above_zero(THROUGHPUT.metric)
     sentences += chosen.doubts(points, "throughput")
-    sentences += little(points, "top-1")
+    sentences += note_sparse(points, "top-1")
     return " ".join([*sentences, *chosen.left_out(points.index, f"{speed} or top-1")])

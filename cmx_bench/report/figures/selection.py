@@ -128,7 +128,7 @@ def speak(what: str, points: DataFrame) -> str:
     return f"{what}: {'; '.join(sentence)}."
 
 
-def bars(points: DataFrame) -> str:
+def explain_bars(points: DataFrame) -> str:
     """What a caption says of intervals."""
     alone = points["low"].isna()
     if alone.all():
@@ -139,7 +139,7 @@ def bars(points: DataFrame) -> str:
     )
 
 
-def little(points: DataFrame, y: str) -> Iterator[str]:
+def note_sparse(points: DataFrame, y: str) -> Iterator[str]:
     """What a caption says where there is little to see: one point, or the same y everywhere."""
     if len(points) == 1:
         yield f"Only {points['label'].iloc[0]} is shown: no other model has the values."

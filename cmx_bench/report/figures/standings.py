@@ -10,7 +10,7 @@ from pandas import DataFrame
 from cmx_bench.present.drawing import NothingToDrawError, Plot, short_label
 from cmx_bench.report import entries
 from cmx_bench.report.figures.cost import THROUGHPUT
-from cmx_bench.report.figures.selection import Selection, bars
+from cmx_bench.report.figures.selection import Selection, explain_bars
 from cmx_bench.units import significant
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def plot(chosen: Selection) -> Plot:
         "table of pairs says which do so beyond doubt."
     )
     shown = points.rename(columns={"left": "low", "right": "high"})
-    sentences = [caption, bars(shown), *chosen.doubts(points, THROUGHPUT.metric),
+    sentences = [caption, explain_bars(shown), *chosen.doubts(points, THROUGHPUT.metric),
                  *chosen.left_out(points.index, chosen.above_zero(THROUGHPUT.metric))]  # fmt: skip
     return Plot(
         f"standings-{chosen.key}", title, " ".join(sentences), _in_words(points, names), points,

@@ -18,7 +18,7 @@ from cmx_bench.present.drawing import NothingToDrawError, Plot, Scale, scatter
 from cmx_bench.report import entries
 from cmx_bench.report.figures import curves
 from cmx_bench.report.figures.cost import MACS, PARAMS, QUANTITIES, THROUGHPUT, TOP1, Quantity, fit
-from cmx_bench.report.figures.selection import Selection, bars, name_setting, select
+from cmx_bench.report.figures.selection import Selection, explain_bars, name_setting, select
 from cmx_bench.results.frame import COLUMNS, ONCE
 from cmx_bench.results.users_frames import require
 
@@ -141,7 +141,7 @@ def _upward(quantity: Quantity, points: DataFrame) -> Scale:
 def _intervals(quantity: Quantity, points: DataFrame) -> Iterator[str]:
     noise = METRICS[quantity.metric].noise
     if noise == "process":
-        yield bars(points)
+        yield explain_bars(points)
     elif noise == "image" and points["low"].notna().any():
         yield "Bars are 95 % intervals."
 

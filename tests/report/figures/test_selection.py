@@ -10,9 +10,9 @@ from pandas import DataFrame, concat
 
 from cmx_bench.report.figures.curves import each_batch_sweep
 from cmx_bench.report.figures.selection import (
-    bars,
     each_setting,
-    little,
+    explain_bars,
+    note_sparse,
     select,
     selections,
     speak,
@@ -105,10 +105,10 @@ def test_the_first_points_are_spoken() -> None:
 
 
 def test_intervals_are_explained_where_there_are_any() -> None:
-    assert bars(points(1, 2)).startswith("There is no interval")
+    assert explain_bars(points(1, 2)).startswith("There is no interval")
     some, all_of_them = ([0.5, math.nan], [0.5, 1.5])
-    assert bars(points(1, 2).assign(low=some)).endswith("is from a single process.")
-    assert bars(points(1, 2).assign(low=all_of_them)).endswith("than the marker.")
+    assert explain_bars(points(1, 2).assign(low=some)).endswith("is from a single process.")
+    assert explain_bars(points(1, 2).assign(low=all_of_them)).endswith("than the marker.")
 
 
 def test_doubts_are_told_where_there_are_any() -> None:
@@ -141,8 +141,8 @@ def test_what_an_axis_cannot_show_is_named() -> None:
 
 
 def test_where_there_is_little_to_see_that_is_said() -> None:
-    assert list(little(points(7.0), "speed")) == [
+    assert list(note_sparse(points(7.0), "speed")) == [
         "Only M 0 is shown: no other model has the values."
     ]
-    assert list(little(points(7.0, 7.0), "speed")) == ["All have the same speed."]
-    assert list(little(points(7.0, 8.0), "speed")) == []
+    assert list(note_sparse(points(7.0, 7.0), "speed")) == ["All have the same speed."]
+    assert list(note_sparse(points(7.0, 8.0), "speed")) == []
