@@ -62,7 +62,7 @@ def cost(model: Model, image_size: int, batch: int = 1) -> Cost:
     say why they fail, and the others are measured.
 
     Args:
-        batch: of which it is run where it does not run on one image.
+        batch: the number of images to try where it does not run on one.
 
     Raises:
         ModelError: the suite names no code, or arguments that do not fit.
@@ -142,9 +142,9 @@ Opened: TypeAlias = Mapping[Split, Dataset]
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """What each of so many `models` of a setting is evaluated on, and `learned` from before by
-    those that are `trained`: the numbers of images, and the `seconds` of one core that one image
-    takes."""
+    """The work of evaluating a setting: its number of `models`, of which so many are `trained`
+    first; the numbers of `images` that all are evaluated on, and of those `learned` from; and the
+    `seconds` of one core that reading an image takes."""
 
     models: int
     trained: int
@@ -156,7 +156,7 @@ class _Evaluated:
 def _count_evaluated(
     evaluation: Evaluation | None, models: Mapping[str, Model], opened: Opened
 ) -> _Evaluated:
-    """Images are counted where they have been opened."""
+    """Data sets that were not opened count as `_SOME_IMAGES`."""
     if evaluation is None or not models:
         return _Evaluated(0, 0, 0, 0, 0.0)
     trained = sum(evaluation.trains(model) for model in models.values())
@@ -250,8 +250,8 @@ def _of_evaluation(
     cell: Cell, cost: Cost, machine: Environment, evaluation: Evaluation, evaluated: _Evaluated,
     core_rate: float,
 ) -> float:  # fmt: skip
-    """Of one model, trained before with one seed where that is asked: its part of the time of
-    all."""
+    """The seconds of one model, with a training of one seed where that is asked: its share of the
+    time of all models."""
     setting, cores = cell.setting, int(machine["cores"])
     info, recipe = MEASURES[cell.measure], evaluation.asked.train
     rate = _cpu_rate(setting, machine, core_rate)

@@ -28,7 +28,7 @@ from cmx_bench.spec.suite import Suite
 FILES: Mapping[str, type[Strict]] = {"suite": Suite, "recipe": Recipe}
 
 _HEADER = "# yaml-language-server: $schema="
-# What a list in place of a value of theirs sweeps: see `sweeps`.
+# The entries in which a list in place of a value is a sweep: see `sweeps`.
 _SWEPT = (ConvMixerEntry, ResNetEntry, DeiTEntry, MLPEntry, CpuSetting, CudaSetting)
 # Names of variants are patterns with the keys that are swept.
 _PATTERN = NAME.replace("[A-Za-z0-9]", "[A-Za-z0-9{]", 1).replace(r"\-]", r"\-{}]")
@@ -59,7 +59,7 @@ def json_schema(model: type[Strict]) -> str:
 
 
 def _sweep(parts: dict[str, Any]) -> None:
-    """Allows what `sweeps` turns into an entry for each value, before anything is validated."""
+    """Allows the lists that `sweeps` turns into an entry for each value before validation."""
     for swept in _SWEPT:
         properties = parts[swept.__name__]["properties"]
         for key in properties.keys() - {"name"}:
@@ -89,5 +89,5 @@ def without_header(text: str) -> str:
 
 
 def header(what: str) -> str:
-    """The line by which editors find a schema that lies beside the file."""
+    """The line by which editors find a schema in the file's folder."""
     return f"{_HEADER}{what}.schema.json"

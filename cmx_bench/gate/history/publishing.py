@@ -128,11 +128,11 @@ def _page(history: History, shown: tuple[Table, ...], folder: Path, site: Site |
 def data(history: History, base: Path, digits: int | None = None) -> dict[str, Any]:
     """Every run and every series, in base units.
 
-    A series has `points` of the place of a run in `runs`, a value and, if any, its interval;
-    `levels` of the place of their first point, a number of points and a typical value; `changes` of
-    the place of the first point after, a text, and its tone; and `changed`, what
-    is unlike the run before: the place of a point and a text. `unit` is the unit
-    that suits its values, and `factor` its size in base units.
+    A series is made of lists. One of its `points` has the place of a run in `runs`, a value and, if
+    any, its interval. One of its `levels` has the place of its first point, a number of points and
+    a typical value. One of its `changes` has the place of the first point after it, a text and a
+    tone. One in `changed` has the place of a point and a text that says what is unlike the run
+    before. `unit` is the unit that suits the values, and `factor` its size in base units.
 
     Args:
         base: the folder of the file, for links to the runs.

@@ -50,7 +50,7 @@ KIND_COLOURS: Mapping[str, str] = {
 }
 SHADES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 
-# Of what is welcome, unwelcome, uncertain, and none of these.
+# For what is welcome, unwelcome, uncertain, and none of these.
 TONE_COLOURS: Mapping[Tone, str] = {
     "good": "#17692f", "bad": "#b3261e", "unsure": "#8a4b00", "": "#5f6b76",
 }  # fmt: skip
@@ -116,8 +116,8 @@ _families: ContextVar[Collection[str]] = ContextVar("_families", default=())
 def settings(changed: Mapping[Any, Any]) -> Iterator[None]:
     """matplotlib's settings, changed within it.
 
-    But for one: a notebook's backend, which is loaded with its first figure, turns `interactive` on
-    so that figures show, and that stays.
+    One change stays: a notebook's backend, which is loaded with the first figure, turns
+    `interactive` on so that figures show.
     """
     import matplotlib
 
