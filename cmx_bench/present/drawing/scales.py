@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import matplotlib
@@ -24,7 +25,9 @@ from cmx_bench.present.drawing.theme import INK, KIND_COLOURS, PAGE, Style, styl
 _EDGES = {"x": ("x", "left", "right"), "y": ("y", "low", "high")}
 # Throughputs seldom span the decades that powers of ten need.
 _STEPS = ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 1.2, 1.4, 1.6, 1.8, *range(2, 10)))
+_FEWER = ((1.0, 3.0), (1.0,))  # where the labels of these run into each other
 _FEWEST_TICKS = 3
+_GAP = 0.3  # between labels of ticks, in multiples of the font's size
 
 
 def extent(points: DataFrame, axis: Literal["x", "y"]) -> tuple[float, float]:
@@ -68,16 +71,35 @@ def _set_logarithmic(
     ax.set(**{f"{axis}lim": (low, high), f"{axis}scale": "log"})
     scale = ax.xaxis if axis == "x" else ax.yaxis
     steps = next(
-        (steps for steps in _STEPS if _ticks(low, high, steps) >= _FEWEST_TICKS), _STEPS[0]
+        (steps for steps in _STEPS if len(_ticks(low, high, steps)) >= _FEWEST_TICKS), _STEPS[0]
     )
+    if axis == "x":
+        steps = next((each for each in (steps, *_FEWER) if _have_room(ax, low, high, each)), steps)
     scale.set_major_locator(FixedLocator(ticks) if len(ticks) else LogLocator(subs=steps))
-    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: _label(value)))
     scale.set_minor_locator(NullLocator())
 
 
-def _ticks(low: float, high: float, steps: Sequence[float]) -> int:
+def _label(value: float) -> str:
+    return f"{value:,.10g}"
+
+
+def _ticks(low: float, high: float, steps: Sequence[float]) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return sum(low <= step * 10.0**decade <= high for decade in decades for step in steps)
+    ticks = (step * 10.0**decade for decade in decades for step in steps)
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _have_room(ax: Axes, low: float, high: float, steps: Sequence[float]) -> bool:
+    """Whether the labels of such ticks stand apart along a logarithmic x; of one nobody reads a
+    scale."""
+    decade, ticks = canvas.size(ax)[0] / math.log10(high / low), _ticks(low, high, steps)
+    widths = [canvas.text_width(_label(tick), canvas.em()) for tick in ticks]
+    gaps = [
+        decade * math.log10(right / left) - (of_left + of_right) / 2
+        for (left, of_left), (right, of_right) in pairwise(zip(ticks, widths, strict=True))
+    ]
+    return min(gaps, default=0.0) > _GAP * canvas.em()
 
 
 # --- legend ---------------------------------------------------------------------------------------

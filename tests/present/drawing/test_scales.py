@@ -63,6 +63,17 @@ def test_a_logarithmic_axis_has_three_round_ticks_at_least(ax: Axes) -> None:
     assert len([tick for tick in ax.get_yticks() if low <= tick <= high]) >= 3
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(0.85, [20, 50, 100, 200, 500, 1000, 2000, 5000]), (0.3, [30, 100, 300, 1000, 3000])],
+)
+def test_labels_of_ticks_stand_apart(ax: Axes, width: float, expected: list[float]) -> None:
+    ax.set_position((0.1, 0.1, width, 0.8))
+    scales.set_scale(ax, "x", "log", POINTS.assign(x=[26.0, 4600.0]))
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == pytest.approx(expected)
+
+
 def test_ticks_may_be_given(ax: Axes) -> None:
     scales.set_scale(ax, "x", "log", POINTS, ticks=[16, 64])
     assert list(ax.get_xticks()) == [16, 64]
