@@ -50,21 +50,18 @@ RanBySide: TypeAlias = dict[str, dict[str, Ran]]
 def trace(cell: Cell, base: Server, head: Server, by_side: RanBySide) -> None:
     """Has a fresh process of each side make the cell's model and run it once; `by_side` gets what
     ran. Of a side that fails it gets nothing: the measurement will say why."""
-    # A version of this package that knows no `trace` takes this for an order to time.
-    order = {**pairs.describe(cell), "cores": None, "extra_layers": 0, "trace": True}
+    order = {**pairs.describe(cell), "trace": True}
     for side in (base, head):
         with suppress(PairError):
             keep(by_side, side.name, cell, pairs.ask_once(side, order))
 
 
 def keep(by_side: RanBySide, side: str, cell: Cell, answer: Mapping[str, Any]) -> None:
-    """Adds what a process of a side tells of what ran; an older version of this package does not
-    tell it."""
-    if "sources" in answer:
-        of_side, model = by_side.setdefault(side, {}), cell.model.name
-        parts = {part: answer["sources"][part] for part in _PARTS}
-        more = Ran(environment=answer["environment"], **parts)
-        of_side[model] = _whole([of_side[model], more]) if model in of_side else more
+    """Adds what a process of a side tells of what ran."""
+    of_side, model = by_side.setdefault(side, {}), cell.model.name
+    parts = {part: answer["sources"][part] for part in _PARTS}
+    more = Ran(environment=answer["environment"], **parts)
+    of_side[model] = _whole([of_side[model], more]) if model in of_side else more
 
 
 def contrast(by_side: RanBySide, paths: Mapping[str, str], models: Mapping[str, str]) -> Contrast:

@@ -92,8 +92,7 @@ def judge_untimed(
         yield judge_failure(cell, error, base.name)
         return
     old, new = (each["values"] for each in answers)
-    # An older version says no details, and takes no words either.
-    why = differences.other_words(*(each.get("details", {}) for each in answers))
+    why = differences.other_words(*(each["details"] for each in answers))
     for name in dict.fromkeys((*old, *new)):
         compared = _judge_exact(cell, name, old.get(name), new.get(name), base.name)
         unlike = replace(compared, state="INCOMPARABLE", slowdown=None, reason=why)

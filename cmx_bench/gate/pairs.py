@@ -230,8 +230,8 @@ def _receive(worker: Worker) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The workers of a pair, ready to be timed; `turn` is the message that orders `passes`. `ready`
-    has their first answers by their sides, the one that was begun first in front."""
+    """The workers of a pair, ready to be timed by turns of so many `passes`. `ready` has their
+    first answers by their sides, the one that was begun first in front."""
 
     base: Worker
     head: Worker
@@ -239,7 +239,6 @@ class _Sides:
     rng: random.Random
     ready: Mapping[str, Any]
     passes: int
-    turn: object
 
 
 @contextmanager
@@ -264,8 +263,7 @@ def _begin(
         ready = dict(zip(workers, answers, strict=True))
         seconds = ready[base.name]["pass_seconds"]
         passes = max(1, round(TURN_SECONDS[cell.setting.kind] / seconds))
-        turn = {"passes": passes} if cell.setting.kind == "cpu" else passes
-        yield _Sides(workers[base.name], workers[head.name], places, rng, ready, passes, turn)
+        yield _Sides(workers[base.name], workers[head.name], places, rng, ready, passes)
 
 
 def _blocks(sides: _Sides) -> Iterator[Block]:
@@ -312,5 +310,5 @@ def _together(sides: _Sides) -> Block:
 
 def _time(sides: _Sides, *workers: Worker) -> list[float]:
     """The seconds of a pass of each of these workers, which have a turn at the same time."""
-    seconds = ask_at_once([(worker, sides.turn) for worker in workers])
+    seconds = ask_at_once([(worker, sides.passes) for worker in workers])
     return [float(each) / sides.passes for each in seconds]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def serve(driver: Connection) -> None:
     """Carries out one order; one for timing lasts until the driver hangs up.
 
     Orders and answers are plain dictionaries and numbers, so that versions of this package can be
-    compared with each other: one that does not know `trace` answers without `sources`.
+    compared with each other.
     """
     with suppress(*_HUNG_UP):
         order = driver.recv()
@@ -46,10 +47,8 @@ def serve(driver: Connection) -> None:
             return
         try:
             forwards.apply_flags(setting)
-            if order.get("trace"):
+            if "trace" in order:
                 driver.send(_trace(order, model, setting))
-            elif "measure" in order:
-                driver.send(_measure(order, model, setting))
             else:
                 _time(order, model, setting, driver)
         except _HUNG_UP:
@@ -62,9 +61,9 @@ def serve(driver: Connection) -> None:
 def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Connection) -> None:
     """Answers with the environment and the seconds of a pass; then carries out what is asked.
 
-    A number of passes is answered with the seconds that they took by the wall, `{"passes": 3}` with
-    those less the waiting for a core, `{"cores": [1]}` when all threads are held on them, `LOOK`
-    with the conditions at the moment.
+    A number of passes is answered with the seconds that they took, on a CPU less the waiting for a
+    core; `{"cores": [1]}` when all threads are held on them, `LOOK` with the conditions at the
+    moment.
     """
     environment = machine.capture(setting.device, setting)
     if order["cores"]:
@@ -77,7 +76,9 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
     look()  # what it does once must not let a GPU cool down between warm-up and first turn
     passes = warm_up(forward, setting.device, _WARM_UP_SECONDS)
     forwards.compilation(model, setting)
-    now = stopwatch()
+    timed: Callable[[int], float] = partial(elapsed, forward, device=setting.device)
+    if setting.kind == "cpu":
+        timed = partial(_time_on_cpu, forward, now=stopwatch())
     driver.send(
         {"environment": environment, "pass_seconds": min(passes[1:]), "origin": origin(model)}
     )
@@ -86,17 +87,15 @@ def _time(order: Mapping[str, Any], model: Model, setting: Setting, driver: Conn
         if asked == LOOK:
             driver.send(look())
         elif isinstance(asked, int):
-            driver.send(_turn(setting, elapsed, forward, asked, setting.device))
-        elif "passes" in asked:
-            driver.send(_turn(setting, _time_on_cpu, forward, asked["passes"], now))
+            driver.send(_turn(setting, timed, asked))
         else:
             hold(asked["cores"])
             driver.send({})
 
 
-def _turn(setting: Setting, timed: Callable[..., float], *arguments: object) -> float:
+def _turn(setting: Setting, timed: Callable[[int], float], passes: int) -> float:
     """The seconds that a turn took, told when the other side may begin its own."""
-    seconds_taken = timed(*arguments)
+    seconds_taken = timed(passes)
     if setting.runtime != "torch":  # whose threads spin on the cores that the other side needs
         rest()
     return seconds_taken

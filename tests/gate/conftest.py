@@ -60,9 +60,16 @@ def normal(mean: Callable[[str, int], float], spread: float) -> Callable[[str, i
 def stand_in_processes(
     monkeypatch: pytest.MonkeyPatch, ask: Callable[[Any, Any], Any]
 ) -> tuple[Server, Server]:
-    """Servers of both sides, whose processes answer as a function of a worker and an order."""
+    """Servers of both sides, whose processes answer as a function of a worker and an order; where
+    that does not say what ran, other code did on each side."""
+
+    def answer(worker: Any, order: Any) -> dict[str, Any]:
+        ran: dict[str, dict[str, str]] = {part: {} for part in code._PARTS}
+        ran["versions"] = {"net": worker.side.name}
+        return {"details": {}, "environment": {}, "sources": ran} | ask(worker, order)
+
     monkeypatch.setattr(interpreters, "process", lambda *_: nullcontext())
-    monkeypatch.setattr(pairs, "ask", ask)
+    monkeypatch.setattr(pairs, "ask", answer)
     base, head = (Server(name, socket.socket(), Path("log")) for name in ("base", "head"))
     return base, head
 

@@ -90,14 +90,14 @@ def test_a_worker_that_dies_says_how(
     both: tuple[Server, Server], target: str, args: dict[str, int], message: str
 ) -> None:
     deadly = replace(MODEL, source="python", target=target, args=args)
-    order = pairs.describe(replace(CELL, model=deadly)) | {"measure": "params"}
+    order = pairs.describe(replace(CELL, model=deadly)) | {"measure": "params", "trace": True}
     with pytest.raises(PairError, match=message):
         pairs.ask_once(both[0], order)
 
 
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
-        order = pairs.describe(CELL) | {"measure": "params"}
+        order = pairs.describe(CELL) | {"measure": "params", "trace": True}
         found = pairs.ask_once(side, order)["values"]
         parameters = build(MODEL, 56).parameters()
         assert found["params"] == [sum(one.numel() for one in parameters)]
@@ -128,7 +128,9 @@ def test_an_order_leaves_out_what_a_model_or_a_setting_has_none_of() -> None:
 
 def test_too_slow_an_answer(both: tuple[Server, Server]) -> None:
     with pytest.raises(PairError, match="longer than 0 s"):
-        pairs.ask_once(replace(both[0], timeout=0), pairs.describe(CELL) | {"measure": "macs"})
+        pairs.ask_once(
+            replace(both[0], timeout=0), pairs.describe(CELL) | {"measure": "macs", "trace": True}
+        )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_checkout_comes_before_what_is_installed(tmp_path: Path, inside: str) 
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('the torch of the checkout')\n")
     log = tmp_path / "log"
-    order = pairs.describe(CELL) | {"measure": "params"}
+    order = pairs.describe(CELL) | {"measure": "params", "trace": True}
     with interpreters.opening("head", str(tmp_path), log, {}) as head, pytest.raises(PairError):
         pairs.ask_once(head, order)
     assert "the torch of the checkout" in log.read_text()

@@ -89,7 +89,7 @@ def _unknown(contrast: Contrast) -> Iterator[str]:
     for side, models in contrast.unknown.items():
         yield (
             f"what {' and '.join(models)} use{'s' * (len(models) == 1)} on the side of {side}: it "
-            f"failed there, or the cmx-bench of that side is too old to say it"
+            "failed there"
         )
 
 

@@ -36,10 +36,7 @@ def test_what_nobody_knows_or_uses_is_told() -> None:
     contrast = Contrast("base", ("A", "B"), (), unknown={"head": ("A", "B")}, idle=("one", "two"))
     assert facts(contrast) == {
         "Not in use": "no model uses a file of one or of two",
-        "Not known": (
-            "what A and B use on the side of head: it failed there, or the cmx-bench of that side "
-            "is too old to say it"
-        ),
+        "Not known": "what A and B use on the side of head: it failed there",
     }
 
 
