@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -121,6 +122,7 @@ def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
     known = {id(parameter): parameter for parameter in module.parameters()}
     places = {storage_of(parameter) for parameter in known.values()}
     reasons: list[str] = []
+    thread = get_ident()
 
     def note_new(part: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is not None:
@@ -128,6 +130,9 @@ def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
                            f"after parameters are counted; make it in __init__")  # fmt: skip
 
     def note_strange(part: nn.Module, inputs: object) -> None:
+        if get_ident() != thread:  # torch shows the operators of each thread to that thread alone
+            reasons.append(f"runs a {type(part).__name__} in a thread of its own, where nobody "
+                           f"sees what it computes; set threads in a setting instead")  # fmt: skip
         own = () if isinstance(part, torch.jit.ScriptModule) else part.parameters(recurse=False)
         # Those that functional_call puts in place of a module's are plain tensors.
         if any(isinstance(each, nn.Parameter) and id(each) not in known for each in own):

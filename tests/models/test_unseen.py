@@ -177,6 +177,12 @@ class Passing(Late):
     def forward(self, x):
         return nn.Linear(3, 10)(x.mean((2, 3)))
 
+class Threaded(Late):
+    def forward(self, x):
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(self.head, x.mean((2, 3))).result()
+
 class Four(Late):
     def forward(self, x):
         assert len(x) == 4, "made for batches of 4"
@@ -211,6 +217,7 @@ def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Mode
         ("Plain", False, "computes with a weight (10, 3) that is none of its parameters"),
         ("Ensemble", False, "that is none of its parameters, and counts as none; keep it"),
         ("Four", False, "makes a parameter while it runs (scale of a Four)"),
+        ("Threaded", False, "runs a Linear in a thread of its own, where nobody sees what"),
     ],
 )
 def test_parameters_that_show_while_running_are_refused(
