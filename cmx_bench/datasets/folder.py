@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,9 @@ from cmx_bench.units import tally
 
 # In timm's order; it takes the first that is there.
 _VALIDATION = ("validation", "val", "valid", "eval", "evaluation")
-_PARTS = {"train", "training", *_VALIDATION, "test"}
+# Folders called like a part of a data set, in any spelling: Val, train2017, test_images.
+_PARTS = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|dev|test(?:ing)?)"
+                    r"(?:[\W\d_].*)?", re.IGNORECASE)  # fmt: skip
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -148,9 +151,10 @@ def _by_folders(files: Tree) -> list[Reading]:
                         f"take it away, or put it into one")  # fmt: skip
     readings = numbering.of_folders(files)
     outer = readings[-1]
-    if len(parts := sorted(outer.held & _PARTS)) > 1 and (not outer.flat or outer.held <= _PARTS):
-        raise DataError(f"{files.root}: holds {' and '.join(parts)} in it, which are no classes; "
-                        f"name the folder that they lie in, or one of them")  # fmt: skip
+    parts = {name: found[1].lower() for name in outer.held if (found := _PARTS.fullmatch(name))}
+    if len({*parts.values()}) > 1 and (not outer.flat or len(parts) == len(outer.held)):
+        raise DataError(f"{files.root}: holds {' and '.join(sorted(parts))} in it, which are no "
+                        f"classes; name the folder that they lie in, or one of them")  # fmt: skip
     strangers = sorted(name for name in readings[0].held if not SYNSET.fullmatch(name))
     if 0 < len(strangers) < len(readings[0].held):
         raise DataError(

@@ -179,6 +179,10 @@ def _of_tar(tree: Tree, tar: tarfile.TarFile, above: tuple[str, ...], lock: Lock
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it is damaged or cut off")
+    while rest := tar.fileobj.read(tarfile.RECORDSIZE):
+        if any(rest):
+            raise tarfile.ReadError("more follows after its end, as where two were written one "
+                                    "behind the other; unpack both into one folder")  # fmt: skip
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, lock: Lock) -> bytes:

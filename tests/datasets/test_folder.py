@@ -286,6 +286,9 @@ def test_numbers_in_a_file_are_not_those_that_folders_are_called_by(tmp_path: Pa
         "train/{a,b,c}/0.png val/{a,b,c}/1.png",
         "all/val/{a,b,c}/0.png all/test/{a,b,c}/1.png",
         "train/0.png val/1.png",
+        "Train/{a,b,c}/0.png Val/{a,b,c}/1.png",
+        "train2017/{a,b,c}/0.png val2017/{a,b,c}/1.png",
+        "train_images/{a,b,c}/0.png dev-images/{a,b,c}/1.png",
     ],
 )
 def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: str) -> None:
@@ -294,8 +297,13 @@ def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: s
     with tarfile.open(tmp_path / "whole.tar", "w") as tar:
         tar.add(whole, ".")
     for path in (tmp_path / "whole.tar", tmp_path):
-        with pytest.raises(DataError, match="holds (train and val|test and val) in it, which are"):
+        with pytest.raises(DataError, match=r"holds \S+ and \S+ in it, which are no classes"):
             numbered(path, 2)
+
+
+@pytest.mark.parametrize("paths", ["trainer/0.png valley/1.png", "test1/0.png test2/1.png"])
+def test_classes_that_are_called_like_parts_are_classes(tmp_path: Path, paths: str) -> None:
+    assert numbered(plant(tmp_path, paths), 2) == [0, 1]
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:

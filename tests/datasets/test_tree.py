@@ -86,6 +86,14 @@ def test_a_tar_without_its_end_is_refused(tmp_path: Path, harm: str) -> None:
         tree.read(archive)
 
 
+def test_two_tars_one_behind_the_other_are_refused(tmp_path: Path) -> None:
+    """Readers stop at the end of the first, and half of the images would be missing."""
+    archive = packed(plant(tmp_path / "images", "cat/{0,1}.png dog/{0,1}.png"))
+    archive.write_bytes(2 * archive.read_bytes())
+    with pytest.raises(DataError, match="images.tar: cannot be read: more follows after its end"):
+        tree.read(archive)
+
+
 @pytest.mark.parametrize("name", ["x²1.png", "1²3.png"])
 def test_digits_that_are_no_numbers_can_be_sorted(tmp_path: Path, name: str) -> None:
     place(tmp_path / "cat" / name)
