@@ -64,7 +64,8 @@ def build_python(model: Model, image_size: int) -> nn.Module:
     arguments = _arguments(model)
     with torch.device("cpu"):  # a module's own tensors have values, wherever it builds models
         make = callables.find(model.target, arguments)
-    built = make(**arguments)
+    with importing.noting_reads():
+        built = make(**arguments)
     if not isinstance(built, nn.Module):
         raise TypeError(f"{model.target} returned {type(built).__name__}, expected an nn.Module")
     # What it spreads over all GPUs would stand in a report as the speed of one.

@@ -16,14 +16,15 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
 
@@ -33,12 +34,11 @@ LAST = "CMX_WORKING_FOLDER_LAST"
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
 # The file that a model was built from, as seen from the working folder or from the one beside it
 # that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
-# content or, where it imports others of its folder or reads settings there, or belongs to an
-# installed package, or imports one, of all together: of packages that it imports their versions.
+# content or, where it imports or reads others of its folder, or belongs to an installed package, or
+# imports one, of all together: of packages that it imports their versions.
 Origin: TypeAlias = Mapping[str, str]
 _SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _RECORDED = {"torch", "torchvision", "timm"}  # their versions are part of an environment
-_LONGEST = 256  # characters; what is longer is no name of a file
 
 
 def module_of(name: str) -> ModuleType:
@@ -52,7 +52,8 @@ def module_of(name: str) -> ModuleType:
     finders = [finder for finder in sys.meta_path if not isinstance(finder, _WorkingFolder)]
     before = [_WorkingFolder(here, True)] if first else []
     sys.meta_path[:] = [*before, *finders, _WorkingFolder(here, False)]
-    module = importlib.import_module(name)
+    with noting_reads():
+        module = importlib.import_module(name)
     outer = name.partition(".")[0]
     mine = [file for _, file in _files([outer], here)]
     if first and mine and _is_needed(outer) and _file(sys.modules[outer]) not in mine:
@@ -140,6 +141,53 @@ def origin(target: str) -> Origin:
     }
 
 
+@dataclass(slots=True)
+class _Noted:
+    """The files that users' code has opened to read."""
+
+    files: set[Path] = field(default_factory=set)
+    is_on: bool = False
+
+    def see(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Python calls this for whatever happens in this process."""
+        if self.is_on and (path := opened_to_read(event, arguments)):
+            with suppress(OSError):  # the working folder is gone
+                self.files.add(Path(os.path.abspath(path)))  # noqa: PTH100  # links stay
+
+
+@cache
+def _noted() -> _Noted:
+    """What this process has noted; no hook that sees files opened can be taken back."""
+    noted = _Noted()
+    sys.addaudithook(noted.see)
+    return noted
+
+
+@contextmanager
+def noting_reads() -> Iterator[None]:
+    """Within it the files that are read are part of what models are made of."""
+    noted = _noted()
+    before, noted.is_on = noted.is_on, True
+    try:
+        yield
+    finally:
+        noted.is_on = before
+
+
+def opened_to_read(event: str, arguments: tuple[Any, ...]) -> str:
+    """The path that an event of Python's tells of, where it opens a file only to read it."""
+    if event != "open":
+        return ""
+    path, _, flags = arguments
+    reads = isinstance(path, str) and flags & os.O_ACCMODE == os.O_RDONLY
+    return path if reads else ""
+
+
+def _is_data(path: Path, root: Path) -> bool:
+    """Whether a file below `root` is none of Python's code, of which the texts tell."""
+    return path.is_relative_to(root) and path.suffix not in {".py", ".pyc"} and path.is_file()
+
+
 def _file(module: ModuleType) -> Path:
     """The file of a module; the folder of one that has none."""
     places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
@@ -162,13 +210,13 @@ def _of_package(name: str, root: Path) -> set[Path]:
 
 def _collect_imports(name: str, root: Path) -> set[Path]:
     """The files below `root` of a module, of what its text imports, and of what that imports; with
-    the settings that they name."""
-    kept: set[Path] = set()
+    the data that was read there."""
+    kept = {path for path in _noted().files if _is_data(path, root)}
     left = dict(_files(_with_parents(name), root))
     while left:
         module, file = left.popitem()
         if file not in kept and not _is_needed(module.partition(".")[0]):
-            kept |= {file, *_settings(file, root)}
+            kept.add(file)
             left |= _files(_names(module, file), root)
     return kept
 
@@ -217,16 +265,6 @@ def _find_import(call: ast.Call) -> str:
     if function not in {"import_module", "__import__"} or not isinstance(name, str):
         return ""
     return name.strip(".") if re.fullmatch(r"[\w.]+", name) else ""
-
-
-def _settings(file: Path, root: Path) -> Iterator[Path]:
-    """The files below `root` with settings that a module's text names."""
-    for node in _nodes(file):
-        text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and text.endswith(_SETTINGS) and len(text) < _LONGEST:
-            for place in (file.parent / text, root / text):
-                if place.is_relative_to(root) and place.is_file():
-                    yield place
 
 
 def _with_parents(name: str) -> list[str]:

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from cmx_bench.measures import jiffies
+from cmx_bench.models.importing import opened_to_read
 
 _OF_THE_SYSTEM = ("/proc/", "/sys/", "/dev/")
 _PREFIXES = (sys.prefix, sys.base_prefix)
@@ -51,10 +52,8 @@ def tracing() -> Iterator[Traced]:
             noted.ran.add((frame.f_globals.get("__name__", ""), frame.f_code.co_filename))
 
     def see_event(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and not is_over:
-            path, _, flags = arguments
-            if isinstance(path, str) and flags & os.O_ACCMODE == os.O_RDONLY:
-                noted.read.add(path)
+        if not is_over and (path := opened_to_read(event, arguments)):
+            noted.read.add(path)
 
     sys.addaudithook(see_event)
     threading.setprofile(see_call)

@@ -58,6 +58,26 @@ def test_a_python_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         build(model("python", "mine:no"), 8)
 
 
+def test_what_a_python_model_reads_is_part_of_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reading.py").write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    with open('notes', 'a') as notes: notes.write('built')\n"
+        "    return nn.Conv2d(3, int(open('width.txt').read()), 1)\n"
+    )
+    (tmp_path / "width.txt").write_text("4")
+    monkeypatch.chdir(tmp_path)
+    own = model("python", "reading:build")
+    build(own, 8)
+    before = building.origin(own)
+    build(own, 8)
+    assert building.origin(own) == before  # what is written is no part of it
+    (tmp_path / "width.txt").write_text("5")
+    assert building.origin(own)["sha256"] != before["sha256"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

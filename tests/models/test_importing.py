@@ -121,17 +121,19 @@ import importlib, json
 from pathlib import Path
 width = importlib.import_module("own_layers").width
 depth = json.loads(Path(__file__).with_name("own_data.json").read_text())
+heads = len(open(Path(__file__).with_name(f"own_{'heads'}")).read())
 """
 
 
-@pytest.mark.parametrize("changed", ["own_layers.py", "own_data.json"])
-def test_the_hash_is_of_what_is_imported_by_name_and_of_settings(
+@pytest.mark.parametrize("changed", ["own_layers.py", "own_data.json", "own_heads"])
+def test_the_hash_is_of_what_is_imported_by_name_and_of_what_is_read(
     folders: tuple[Path, Path], changed: str
 ) -> None:
     here, _ = folders
     written(here / "own_net.py", TEXT)
     written(here / "own_layers.py", "width = 3\n")
     written(here / "own_data.json", "3")
+    written(here / "own_heads", "3")
     importing.module_of("own_net")
     before = importing.origin("own_net:build")
     assert before == importing.origin("own_net:build")
