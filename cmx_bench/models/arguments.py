@@ -10,6 +10,7 @@ import timm
 from cmx_bench.cell import Argument
 from cmx_bench.errors import RefusedModelError, nearest, quote
 from cmx_bench.models.building import build_on_meta
+from cmx_bench.models.callables import refuse_texts
 
 # What the suite or the product says itself, and timm's tables, which no plain value stands for.
 _NOT_ARGUMENTS = frozenset({"num_classes", "device", "dtype", "cfg", "cfgs"})
@@ -27,8 +28,10 @@ def refuse(architecture: str, arguments: Mapping[str, Argument]) -> None:
     if not arguments:
         return
     module = build_on_meta(lambda: timm.create_model(architecture, pretrained=False))
+    parameters = inspect.signature(type(module)).parameters
+    refuse_texts(parameters, arguments)
     known = [
-        name for name, parameter in inspect.signature(type(module)).parameters.items()
+        name for name, parameter in parameters.items()
         if parameter.kind is not parameter.VAR_KEYWORD and name not in _NOT_ARGUMENTS
     ]  # fmt: skip
     for name, value in arguments.items():

@@ -49,9 +49,11 @@ def _refuse_others(
     target: str, function: Callable[..., object], arguments: Mapping[str, object]
 ) -> None:
     try:
-        parameters = inspect.signature(function).parameters.values()
+        signature = inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a callable that is written in C
         return
+    refuse_texts(signature, arguments)
+    parameters = signature.values()
     known = [parameter.name for parameter in parameters if parameter.kind in _NAMED]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for name in arguments if not takes_any else ():
@@ -69,6 +71,18 @@ def _refuse_others(
         raise RefusedModelError(
             f"{target} needs {', '.join(lacking)}: give a value under args", ("args",)
         )
+
+
+def refuse_texts(
+    parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, object]
+) -> None:
+    """Refuses a text for what is true or false: YAML's `off` is one, and all but "" are true."""
+    for name, value in arguments.items():
+        known = parameters.get(name)
+        if isinstance(value, str) and known and isinstance(known.default, bool):
+            raise RefusedModelError(
+                f"{name}: expected true or false, got text {quote(value)}", ("args", name)
+            )
 
 
 def _list(known: Iterable[str]) -> str:

@@ -50,6 +50,12 @@ def test_a_misspelt_one_is_named() -> None:
         arguments.refuse("vit_tiny_patch16_224", {"dephts": 3})
 
 
+def test_a_word_where_true_or_false_is_due_is_refused() -> None:
+    """YAML 1.2 has `off` for a text, and timm takes every text for true."""
+    with pytest.raises(RefusedModelError, match="qkv_bias: expected true or false, got text 'off'"):
+        arguments.refuse("vit_tiny_patch16_224", {"qkv_bias": "off"})
+
+
 @pytest.mark.parametrize("number", [10**9, -(10**9), 1e300, (1, 10**9)])
 def test_a_number_beyond_reason_is_refused(number: Any) -> None:
     with pytest.raises(RefusedModelError, match="depth: a number .* is at most 65,536"):

@@ -14,6 +14,7 @@ CODE = """\
 from torch import nn
 
 def build(width, depth=2): return nn.Conv2d(3, width, 1)
+def deep(bias=True): return nn.Conv2d(3, 3, 1, bias=bias)
 def loose(**options): return nn.Identity()
 LIMIT = 3
 """
@@ -41,10 +42,11 @@ PYTHON, ARGS = ("python",), ("args",)
     [
         ("callable_modles:build", {}, PYTHON, "'callable_modles', did you mean 'callable_models'"),
         ("callable_package.nest:build", {}, PYTHON, ", did you mean 'callable_package.nets'?"),
-        ("callable_models:biuld", {}, PYTHON, ", did you mean 'build'? (known: build, loose)"),
+        ("callable_models:biuld", {}, PYTHON, ", did you mean 'build'? (known: build, deep"),
         ("callable_models:LIMIT", {}, PYTHON, "callable_models has no callable 'LIMIT'"),
         ("callable_models:build", {"widht": 4}, (*ARGS, "widht", "<key>"),
          "no argument 'widht', did you mean 'width'? (known: width, depth)"),
+        ("callable_models:deep", {"bias": "no"}, (*ARGS, "bias"), "true or false, got text 'no'"),
         ("callable_models:build", {"depth": 4}, ARGS, "build needs width: give a value under args"),
     ],
 )  # fmt: skip
