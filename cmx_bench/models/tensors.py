@@ -87,14 +87,17 @@ def tensors_in(output: object) -> Iterator[Tensor]:
 
 def attributes_of(value: object) -> Mapping[str, object]:
     """What an object of a user's own class holds by names: as a mapping, or as attributes, those in
-    slots too."""
+    slots and the fields of a tuple too."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, type | nn.Module):
         return {}
     slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
     named = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-    return named | getattr(value, "__dict__", {})
+    fields: dict[str, object] = (
+        getattr(value, "_asdict", dict)() if isinstance(value, tuple) else {}
+    )
+    return fields | named | getattr(value, "__dict__", {})
 
 
 def leaves(value: object) -> list[Tensor]:

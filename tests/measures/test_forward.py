@@ -31,6 +31,11 @@ class Pair(NamedTuple):
     aux: Tensor
 
 
+class Fields(NamedTuple):
+    aux: Tensor
+    logits: Tensor
+
+
 @dataclass
 class Found:
     """As models of transformers give, which are dicts and objects at once."""
@@ -46,7 +51,7 @@ class Slotted:
 @pytest.mark.parametrize(
     "output",
     [
-        LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], Pair(LOGITS, OTHER),
+        LOGITS, (LOGITS, OTHER), [LOGITS, OTHER], Pair(LOGITS, OTHER), Fields(OTHER, LOGITS),
         {"aux": OTHER, "logits": LOGITS}, OrderedDict(out=LOGITS, aux=None), Found(LOGITS),
         Slotted(LOGITS), UserDict(logits=LOGITS),
     ],
