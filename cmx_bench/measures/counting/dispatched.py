@@ -93,12 +93,14 @@ class Cost:
 
 
 class Dispatched:
-    """What torch ran: the cost of each call that has one, and on which of them tensors depend."""
+    """What torch ran: the cost of each call that has one, and on which of them, and on the images,
+    tensors depend."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: Iterable[Tensor]) -> None:
         self.costs: list[Cost] = []
-        # By storage: which costs, a bit for each, with a tensor that keeps the place taken.
-        self._needs: dict[int, tuple[Tensor, int]] = {}
+        # By storage: a bit for the images and one for each cost, with a tensor that keeps the place
+        # taken.
+        self._needs = {storage_of(image): (image, 1) for image in images}
 
     def of(self, source: Source) -> list[Cost]:
         """The costs that have this source."""
@@ -108,14 +110,18 @@ class Dispatched:
         """The costs that no output depends on."""
         used = self._needed(outputs)
         return [
-            cost for place, cost in enumerate(self.costs) if cost.macs and not used >> place & 1
+            cost for place, cost in enumerate(self.costs) if cost.macs and not used >> place + 1 & 1
         ]
+
+    def sees(self, outputs: Iterable[Tensor]) -> bool:
+        """Whether an output depends on the images."""
+        return bool(self._needed(outputs) & 1)
 
     def add(self, cost: Cost, operands: Iterable[Tensor], results: Iterable[Tensor]) -> None:
         """Notes the cost of a call, and that its results depend on it and on the operands."""
         needed = self._needed(operands)
         if cost.macs or cost.source is Source.WORD:
-            needed |= 1 << len(self.costs)
+            needed |= 2 << len(self.costs)
             self.costs.append(cost)
         for result in results:
             self._needs[storage_of(result)] = result, needed
@@ -156,7 +162,7 @@ def counting(
         StayOnMeta(),  # type: ignore[no-untyped-call]
         ModuleTracker() as modules,
         _Called() as called,
-        _Dispatch(modules, called, words, Products(images)) as dispatch,
+        _Dispatch(modules, called, words, images) as dispatch,
     ):
         yield dispatch.counted
 
@@ -165,14 +171,15 @@ class _Dispatch(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(
-        self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word], products: Products
-    ) -> None:
+        self, modules: ModuleTracker, called: _Called, words: Mapping[str, Word],
+        images: Sequence[Tensor],
+    ) -> None:  # fmt: skip
         super().__init__()  # type: ignore[no-untyped-call]
-        self.counted = Dispatched()
+        self.counted = Dispatched(images)
         self._modules = modules
         self._called = called
         self._words = words
-        self._products = products
+        self._products = Products(images)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}

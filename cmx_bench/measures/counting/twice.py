@@ -83,7 +83,7 @@ def count_module(model: nn.Module, *inputs: Tensor, words: Mapping[str, Word] = 
 
     Raises:
         CountError: the model does not take such inputs, an operator is neither counted nor known to
-            be free, no output depends on some MACs, or the two counts differ.
+            be free, no output depends on some MACs or on the inputs, or the two counts differ.
     """
     return on_shapes(model, lambda model: _count(model, inputs, words))
 
@@ -160,6 +160,9 @@ def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Wor
         raise CountError("the model returns no tensor")
     if unused := ran.unused(outputs):
         raise CountError(_waste(unused))
+    if not ran.sees(outputs):
+        raise CountError("no output of the model depends on its images by what torch shows here; "
+                         "leave threads and processes of its own out")  # fmt: skip
     ours = ran.of(Source.RULE)
     for by_parts in (False, True):
         trace = _trace(model, inputs, words, by_parts)

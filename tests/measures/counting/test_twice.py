@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -194,6 +195,17 @@ def test_a_dead_product_that_is_spelt_elementwise_is_named() -> None:
         CountError, match=r"in Function \(aten::sum 1536\), 1536 MACs in all: return it, or del"
     ):
         macs(waste)
+
+
+def test_what_other_threads_compute_is_refused() -> None:
+    """torch shows it to them alone, and it would count as nothing."""
+
+    def threaded(image: Tensor) -> Tensor:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.matmul, image, ones(image, 8, 4)).result().relu()
+
+    with pytest.raises(CountError, match="no output of the model depends on its images"):
+        macs(threaded)
 
 
 def test_a_module_of_dead_code_is_named() -> None:
