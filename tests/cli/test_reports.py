@@ -65,8 +65,7 @@ def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path
     """On stderr, whatever is rendered, and what to do about them."""
     told = (
         "disturbed: 1 value is disturbed (marked ≈): throughput of ConvMixer-1536/20; "
-        "run again when the machine is calm, "
-        "or with a longer --budget: python -m cmx_bench run suites/paper.yaml --fresh\n"
+        "run again when the machine is calm: python -m cmx_bench run suites/paper.yaml --fresh\n"
     )
     assert cmx("report", "disturbed") == (0, "disturbed/report.html\n", told)
     for arguments in (["--format", "csv"], ["another", "--format", "md"]):
