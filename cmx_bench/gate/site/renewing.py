@@ -110,9 +110,9 @@ def _hash_of(place: Path) -> str:
 
 
 def _hash(content: object) -> str:
-    """A hash of what a part of the site is made of, and of the versions that make it."""
-    versions = {**embedded.renderers(), "site": keeping.SCHEMA, "ruptures": HAS_RUPTURES}
-    return hashlib.sha256(json.dumps([versions, content]).encode()).hexdigest()
+    """A hash of what a part of the site is made of, and of the code that makes it."""
+    made_by = [embedded.code(), embedded.renderers(), HAS_RUPTURES]
+    return hashlib.sha256(json.dumps([made_by, content]).encode()).hexdigest()
 
 
 def _render_changed(pages: _Pages, out: Path, render: Render, tell: Callable[[str], None]) -> None:

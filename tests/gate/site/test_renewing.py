@@ -138,10 +138,11 @@ def test_predictions_and_thumbnails_are_a_part_of_what_is_shown(renew: Renew, fo
     assert renew().rendered == 1
 
 
-def test_another_version_renders_all_again(renew: Renew, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_renders_all_again(renew: Renew, monkeypatch: pytest.MonkeyPatch) -> None:
     renew()
-    monkeypatch.setattr(embedded, "renderers", lambda: {"cmx-bench": "next"})
-    assert renew().rendered == 4
+    for name, other in {"renderers": {"cmx-bench": "next"}, "code": "0" * 12}.items():
+        monkeypatch.setattr(embedded, name, lambda other=other: other)
+        assert renew().rendered == 4
 
 
 def test_a_file_that_was_deleted_is_written_again(renew: Renew, out: Path) -> None:
