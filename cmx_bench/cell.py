@@ -104,9 +104,8 @@ class Model:
     optimised: bool = False
 
 
-@dataclass(
-    frozen=True
-)  # without slots: its key is cached, because it is read tens of thousands of times
+# Without slots: its key is cached, because it is read tens of thousands of times.
+@dataclass(frozen=True)
 class Setting:
     """How a model is run. `device` is "cpu" or "cuda:N"; no `threads` means torch's own number.
 
