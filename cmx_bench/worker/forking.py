@@ -28,6 +28,7 @@ from cmx_bench.measures import jiffies
 from cmx_bench.training import orphans
 from cmx_bench.worker import limits, lookup, scratch
 
+PRELOAD = "cmx_bench.worker.preload"
 OUT_OF_MEMORY = " (out of memory?)"
 _WORDS = "server.txt"
 _STARTED_BY = "CMX__STARTED_BY"  # the environment's name for the process that began a server
@@ -51,7 +52,7 @@ def ensure_server() -> None:
     Raises:
         EOFError, ConnectionError: it died meanwhile.
     """
-    forkserver.set_forkserver_preload(["cmx_bench.worker.preload"])
+    forkserver.set_forkserver_preload([PRELOAD])
     deaf_before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         with _loading_into(scratch.folder() / _WORDS):

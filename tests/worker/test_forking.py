@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,18 @@ import pytest
 
 from cmx_bench.worker import forking, local
 
-from ..conftest import wait_until
+from ..conftest import LIGHT, wait_until
+
+pytestmark = pytest.mark.usefixtures("light_server")
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """A command of this code, whose server loads no torch."""
+    (tmp_path / "light.py").write_text(LIGHT)
+    monkeypatch.chdir(tmp_path)
+    begin = "from cmx_bench.worker import forking, local, scratch; forking.PRELOAD = 'light'\n"
+    return lambda code: [sys.executable, "-c", begin + code]
 
 
 def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
@@ -43,49 +54,50 @@ def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(
     assert server in awaited
 
 
-def test_a_long_folder_for_temporary_files(tmp_path: Path) -> None:
+def test_a_long_folder_for_temporary_files(
+    tmp_path: Path, command: Callable[[str], list[str]]
+) -> None:
     """As batch systems have it. Processes that it starts bind sockets too: those that prepare
     images. Other files stay where TMPDIR says."""
     folder = tmp_path / ("z" * 100)
     folder.mkdir()
-    script = """if __name__ == "__main__":
-        from cmx_bench.worker import local
-        print(local.call("multiprocessing.util:get_temp_dir"), local.call("tempfile:gettempdir"))
-    """
+    code = 'print(*map(local.call, ("multiprocessing.util:get_temp_dir", "tempfile:gettempdir")))'
     ended = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(folder)},
+        command(code), env={**os.environ, "TMPDIR": str(folder)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     sockets, files = ended.stdout.split()
     assert (len(sockets) < 107 - len("/listener-xxxxxxxx"), files) == (True, str(folder))
 
 
-def test_a_temporary_folder_that_was_removed_is_named(short: Path) -> None:
+def test_a_temporary_folder_that_was_removed_is_named(
+    short: Path, command: Callable[[str], list[str]]
+) -> None:
     """As the system may clean it in a long run."""
     code = (
-        "import shutil; from cmx_bench.worker import local, scratch\n"
+        "import shutil\n"
         "local.call('os:getpid'); shutil.rmtree(scratch.folder())\n"
         "try: local.call('os:getpid')\n"
         "except local.CmxError as error: print(error)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(short)},
+        command(code), env=os.environ | {"TMPDIR": str(short)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "folder for temporary files was removed; the same command goes on\n" in ended.stdout
     assert ended.stderr == ""
 
 
-def test_a_server_that_dies_shows_no_traceback() -> None:
+def test_a_server_that_dies_shows_no_traceback(command: Callable[[str], list[str]]) -> None:
     """A model wrote into the pipe that tells it of the end of its command."""
     code = (
-        "import os, time; from cmx_bench.worker import forking, local\n"
+        "import os, time\n"
         "server = local.call('os:getppid')\n"
         "os.write(forking.forkserver._forkserver._forkserver_alive_fd, b'x')\n"
         "while not forking.has_ended(server): time.sleep(0.05)\n"  # it takes seconds
         "assert local.call('os:getppid') != server\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    ended = subprocess.run(command(code), capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
@@ -96,24 +108,26 @@ def short() -> Iterator[Path]:
         yield Path(made)
 
 
-def test_nothing_outlives_a_killed_command(short: Path) -> None:
+def test_nothing_outlives_a_killed_command(
+    tmp_path: Path, short: Path, command: Callable[[str], list[str]]
+) -> None:
     """Neither the server, while it loads or later, nor what it forked."""
     code = (
-        "from cmx_bench.worker import local\n"
         "with local.process('cmx_bench.worker.local:answer', 'time:sleep', (600,)) as child:\n"
         "    print(child.process.pid, flush=True)\n"
         "    child.process.join()\n"
     )
-    line = [sys.executable, "-c", code]
+    line = command(code)
     environment = os.environ | {"TMPDIR": str(short)}
-    for when in ("loading", "loaded"):
-        with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as command:
-            this = psutil.Process(command.pid)
+    for when, loads in (("loading", "    import time; time.sleep(600)"), ("loaded", "")):
+        (tmp_path / "light.py").write_text(LIGHT + loads)
+        with subprocess.Popen(line, stdout=subprocess.PIPE, env=environment) as running:
+            this = psutil.Process(running.pid)
             if when == "loaded":
-                assert command.stdout is not None
-                command.stdout.readline()
-            started = wait_until(partial(this.children, recursive=True), command)
-            command.kill()
+                assert running.stdout is not None
+                running.stdout.readline()
+            started = wait_until(partial(this.children, recursive=True), running)
+            running.kill()
         _, alive = psutil.wait_procs(started, 60)
         assert not alive
     [left] = short.glob("cmx-scratch-*")  # the first one's was swept by the second

@@ -18,9 +18,13 @@ from typing import Any
 import psutil
 import pytest
 
-from cmx_bench.errors import CmxError, PlanError
+from cmx_bench.errors import CmxError, SuiteError
 from cmx_bench.worker import limits, local
 from cmx_bench.worker.targets import Target
+
+from ..conftest import LIGHT
+
+pytestmark = pytest.mark.usefixtures("light_server")
 
 
 def test_each_call_has_its_own_process() -> None:
@@ -63,8 +67,8 @@ def test_threads_of_such_a_process_do_not_spin() -> None:
 
 
 def test_an_error_for_the_user_comes_through() -> None:
-    with pytest.raises(PlanError, match="--device tpu: expected auto, cpu, cuda or cuda:N"):
-        local.call("cmx_bench.worker.machine:resolve_device", "tpu")
+    with pytest.raises(SuiteError, match="none.yaml: no such file"):
+        local.call("cmx_bench.spec.suite:load", "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -206,14 +210,16 @@ def test_a_program_that_a_process_started_ends_with_it(
         beside.process.kill()
 
 
-def test_what_a_process_prints_fits_any_encoding() -> None:
+def test_what_a_process_prints_fits_any_encoding(tmp_path: Path) -> None:
     script = """if __name__ == "__main__":
-        from cmx_bench.worker import limits, local
+        from cmx_bench.worker import forking, limits, local
+        forking.PRELOAD = "light"
         local.call("builtins:print", "10 µs")
     """
+    (tmp_path / "light.py").write_text(LIGHT)
     ended = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert (ended.stderr, ended.stdout) == ("", "10 \\xb5s\n")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from cmx_bench.measures import MEASURES
@@ -19,10 +16,7 @@ def test_each_target_is_a_function(target: Target) -> None:
 
 def test_the_preload_is_whole() -> None:
     """multiprocessing passes over a preload that fails to import, and every process pays for it."""
-    code = "import cmx_bench.worker.preload, sys; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = local.call("builtins:eval", "list(__import__('sys').modules)")
     measures = {
         f"cmx_bench.measures.{name}" for name, info in MEASURES.items() if not info.together
     }
