@@ -55,6 +55,18 @@ def run(checkout: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def run_commands(checkout: Path, *lines: str, then: str = "") -> str:
+    """What commands, and code, print that one process runs: to start one takes a second."""
+    code = (
+        "import sys; from cmx_bench import cli\n"
+        f"for line in {lines}:\n"
+        "    sys.argv[1:] = line.split()\n"
+        "    try: cli.main()\n"
+        "    except SystemExit as end: assert not end.code, line\n"
+    )
+    return run(checkout, "-c", code + then)
+
+
 def with_row(path: Path, table: str, row: str) -> None:
     """Adds a row as the last one of the table that begins with the line `table`."""
     head, start, rest = path.read_text().partition(table)
@@ -70,9 +82,8 @@ def test_a_measure_is_one_file_and_two_lines(checkout: Path) -> None:
     with_row(checkout / "cmx_bench/measures/__init__.py", "MEASURES: dict", measure_row)
     with_row(checkout / "cmx_bench/metrics.py", "_ROWS = (", metric_row)
     (checkout / "suite.yaml").write_text(TINY.replace("[params, throughput]", "[layers]"))
-    listed = run(checkout, "-m", "cmx_bench", "list", "measures")
-    assert re.search(r"^layers +leaf modules: layers$", listed, re.MULTILINE)
-    run(checkout, "-m", "cmx_bench", "run", "suite.yaml", "--out", "out")
+    printed = run_commands(checkout, "list measures", "run suite.yaml --out out")
+    assert re.search(r"^layers +leaf modules: layers$", printed, re.MULTILINE)
     rows = list(csv.DictReader((checkout / "out/results.csv").open()))
     values = {row["model"]: float(row["value"]) for row in rows if row["metric"] == "layers"}
     # stem 3; two blocks of 3 + 3; pooling, flattening, classifier
@@ -89,12 +100,11 @@ def test_a_figure_is_one_file_an_import_and_a_line(checkout: Path) -> None:
     with_row(table, "FIGURES = (", row)
     measured = make_run(PAPER, measures=("params", "macs"))
     write_folder(checkout / "out", measured, make_records(measured))
-    run(checkout, "-m", "cmx_bench", "report", "out")
+    then = "import cmx_bench; print(cmx_bench.plot.reuse(cmx_bench.load('out')).get_xlabel())"
+    printed = run_commands(checkout, "report out", "verify out", then=then)
     assert (checkout / "out/figures/reuse.svg").exists()
     assert "MACs against parameters" in (checkout / "out/report.md").read_text()
-    run(checkout, "-m", "cmx_bench", "verify", "out")
-    code = "import cmx_bench; print(cmx_bench.plot.reuse(cmx_bench.load('out')).get_xlabel())"
-    assert run(checkout, "-c", code) == "Parameters (millions)\n"
+    assert printed.endswith("\nParameters (millions)\n")
 
 
 def test_a_runtime_is_one_file_a_row_and_two_names(checkout: Path) -> None:
@@ -107,7 +117,12 @@ def test_a_runtime_is_one_file_a_row_and_two_names(checkout: Path) -> None:
             path.read_text().replace('Literal["torch", ', 'Literal["torch", "graph", ', 1)
         )
     with_file(checkout, test)
-    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
     text = TINY.replace("[params, throughput]", "[throughput]")
     (checkout / "suite.yaml").write_text(re.sub(r"cpu: \[\{", "cpu: [{runtime: graph, ", text))
-    assert "-graph" in run(checkout, "-m", "cmx_bench", "plan", "suite.yaml", "--device", "cpu")
+    code = (
+        "import pytest; assert not pytest.main(['-q', '-p', 'no:cacheprovider', 'tests'])\n"
+        "from cmx_bench.plan import making, users; from cmx_bench.spec import suite\n"
+        "plan = making.make_plan(suite.load('suite.yaml'), 'cpu', users.Asked())\n"
+        "print(*(cell.key for cell in plan.cells))"
+    )
+    assert "-graph" in run(checkout, "-c", code)

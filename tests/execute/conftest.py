@@ -20,6 +20,9 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Executor, Job, Outcome
 
 from ..conftest import CPU, TINY, StandIn
+from ..plan.conftest import tried_once
+
+__all__ = ["tried_once"]
 
 
 @pytest.fixture(scope="module")

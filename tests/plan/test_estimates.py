@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.plan import Plan, estimates, making
+from cmx_bench.plan import Cost, Plan, estimates, making
 from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
@@ -205,7 +205,8 @@ def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: W
     assert min(searching.estimates.values()) > 300
 
 
-def test_planning_allocates_no_weights(cpu: dict[str, Any]) -> None:
+def test_planning_allocates_no_weights(cpu: dict[str, Any], tried_once: dict[str, Cost]) -> None:
+    tried_once.clear()
     before = torch.get_default_device()
     estimates = making.make(suite.load("paper"), cpu).estimates
     assert torch.get_default_device() == before

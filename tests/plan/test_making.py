@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -13,10 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from cmx_bench.accuracy import Evaluation
-from cmx_bench.cell import Model
 from cmx_bench.errors import PlanError, SuiteError
 from cmx_bench.measures.runtimes import RUNTIMES
-from cmx_bench.plan import Cost, Plan, estimates, making
+from cmx_bench.plan import Plan, making
 from cmx_bench.plan.users import Asked
 from cmx_bench.spec import shipped, suite
 from cmx_bench.spec.suite import SuiteFile
@@ -217,24 +216,6 @@ def test_a_shipped_suite_that_is_for_one_kind_of_device_says_so() -> None:
     assert [name for name in shipped.suites() if (name, "cuda") not in KINDS] == ["int8"]
 
 
-@pytest.fixture(scope="module")
-def _tried_once() -> Iterator[None]:
-    """What a model costs is the same on each device, and takes most of the time."""
-    costs: dict[str, Cost] = {}
-    cost = estimates.cost
-
-    def once(model: Model, image_size: int, batch: int) -> Cost:
-        key = f"{model} {image_size}"
-        if key not in costs:
-            costs[key] = cost(model, image_size, batch)
-        return costs[key]
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(estimates, "cost", once)
-        yield
-
-
-@pytest.mark.usefixtures("_tried_once")
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_shipped_suites_can_be_planned(
     name: str, kind: str, cpu: dict[str, Any], gpu: dict[str, Any]
