@@ -181,8 +181,8 @@ def _of_tar(tree: Tree, tar: tarfile.TarFile, above: tuple[str, ...], lock: Lock
         raise tarfile.ReadError("it is damaged or cut off")
     while rest := tar.fileobj.read(tarfile.RECORDSIZE):
         if any(rest):
-            raise tarfile.ReadError("more follows after its end, as where two were written one "
-                                    "behind the other; unpack both into one folder")  # fmt: skip
+            raise DataError(f"{tree.root}: more follows after its end, as where two tars were "
+                            f"written one behind the other; unpack both")  # fmt: skip
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, lock: Lock) -> bytes:

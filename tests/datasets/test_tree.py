@@ -90,7 +90,7 @@ def test_two_tars_one_behind_the_other_are_refused(tmp_path: Path) -> None:
     """Readers stop at the end of the first, and half of the images would be missing."""
     archive = packed(plant(tmp_path / "images", "cat/{0,1}.png dog/{0,1}.png"))
     archive.write_bytes(2 * archive.read_bytes())
-    with pytest.raises(DataError, match="images.tar: cannot be read: more follows after its end"):
+    with pytest.raises(DataError, match="images.tar: more follows after its end"):
         tree.read(archive)
 
 
