@@ -3,7 +3,6 @@ once."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import time
@@ -23,6 +22,7 @@ from cmx_bench.errors import CmxError, cut
 from cmx_bench.execute import learners, opening, remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
+from cmx_bench.models import importing
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records
@@ -240,9 +240,7 @@ def _is_evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
         return False
     if not (file := Path(named)).is_file():
         return True
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return bool(last.details["weights_sha256"] == digest)
+    return bool(last.details["weights_sha256"] == importing.sha256(file))
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:

@@ -127,7 +127,7 @@ def origin(target: str) -> Origin:
         return {}
     others = _of_package(name, root) if _is_installed(root) else _collect_imports(name, root)
     files = sorted({file} | others)  # the file itself need not be a text
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    digests = list(map(sha256, files))
     lines = [
         f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
     ]
@@ -139,6 +139,12 @@ def origin(target: str) -> Origin:
         "file": file.relative_to(beside).as_posix(),
         "sha256": digests[0] if len(lines) == 1 else whole,
     }
+
+
+def sha256(file: Path) -> str:
+    """Of the content of a file, which may be larger than the memory."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Set
 from itertools import chain
@@ -19,7 +18,7 @@ from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError, quote
-from cmx_bench.models import SUFFIXES
+from cmx_bench.models import SUFFIXES, importing
 from cmx_bench.models.convmixer import rename_authors_keys
 from cmx_bench.models.resampling import (
     Resampling,
@@ -191,10 +190,7 @@ def _read_timm(model: Model, image_size: int | None) -> tuple[State, Resampling 
 def sha256(model: Model) -> str:
     """The SHA-256 of the file whose weights were loaded last; empty where there is no one file."""
     file = _file(model)
-    if file is None or not file.is_file():
-        return ""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return "" if file is None or not file.is_file() else importing.sha256(file)
 
 
 def _file(model: Model) -> Path | None:
