@@ -17,9 +17,10 @@ from cmx_bench.units import tally
 
 # In timm's order; it takes the first that is there.
 _VALIDATION = ("validation", "val", "valid", "eval", "evaluation")
-# Folders called like a part of a data set, in any spelling: Val, train2017, test_images.
-_PARTS = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|dev|test(?:ing)?)"
-                    r"(?:[\W\d_].*)?", re.IGNORECASE)  # fmt: skip
+# Folders called like a part of a data set, in any spelling: Val, train2017, seg_test.
+_PARTS = re.compile(
+    r"(?<![a-z])(train(ing)?|val(id(ation)?)?|eval(uation)?|dev|test(ing)?)(?![a-z])", re.IGNORECASE
+)
 
 
 def open_dataset(name: str, path: Path | None, split: Split, num_classes: int | None) -> Dataset:
@@ -151,7 +152,7 @@ def _by_folders(files: Tree) -> list[Reading]:
                         f"take it away, or put it into one")  # fmt: skip
     readings = numbering.of_folders(files)
     outer = readings[-1]
-    parts = {name: found[1].lower() for name in outer.held if (found := _PARTS.fullmatch(name))}
+    parts = {name: found[1].lower() for name in outer.held if (found := _PARTS.search(name))}
     if len({*parts.values()}) > 1 and (not outer.flat or len(parts) == len(outer.held)):
         raise DataError(f"{files.root}: holds {' and '.join(sorted(parts))} in it, which are no "
                         f"classes; name the folder that they lie in, or one of them")  # fmt: skip

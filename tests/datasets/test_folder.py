@@ -289,6 +289,7 @@ def test_numbers_in_a_file_are_not_those_that_folders_are_called_by(tmp_path: Pa
         "Train/{a,b,c}/0.png Val/{a,b,c}/1.png",
         "train2017/{a,b,c}/0.png val2017/{a,b,c}/1.png",
         "train_images/{a,b,c}/0.png dev-images/{a,b,c}/1.png",
+        "seg_train/seg_train/{a,b,c}/0.png seg_test/seg_test/{a,b,c}/1.png",
     ],
 )
 def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: str) -> None:
