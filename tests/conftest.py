@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
@@ -79,25 +79,6 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()  # or packages of C++ complain that it is still there
 
 
-@contextmanager
-def _server_anew() -> Iterator[pytest.MonkeyPatch]:
-    fresh: Any = forkserver.ForkServer()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forkserver, "_forkserver", fresh)
-        for name in forkserver.__all__:
-            patch.setattr(forkserver, name, getattr(fresh, name))
-        yield patch
-        fresh._stop()
-
-
-@pytest.fixture
-def fresh_server() -> Iterator[None]:
-    """A server of processes that begins in this test: one that runs has the environment, and the
-    import path, of the test that began it. That one goes on afterwards."""
-    with _server_anew():
-        yield
-
-
 # What a server of processes loads that need no torch: it begins in a tenth of the time.
 LIGHT = """\
 from cmx_bench.worker import forking
@@ -108,13 +89,19 @@ with forking.loading():
 
 @pytest.fixture(scope="module")
 def light_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A server of processes that begins in this file and loads no torch."""
+    """A server of processes that begins in this file, with the environment of the first test that
+    needs it, and loads no torch. The one that all tests share goes on beside it."""
     folder = tmp_path_factory.mktemp("light")
     (folder / "light.py").write_text(LIGHT)
-    with _server_anew() as patch:
+    light: Any = forkserver.ForkServer()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forkserver, "_forkserver", light)
+        for name in forkserver.__all__:
+            patch.setattr(forkserver, name, getattr(light, name))
         patch.syspath_prepend(folder)
         patch.setattr(forking, "PRELOAD", "light")
         yield
+        light._stop()
 
 
 _draw = canvas.save

@@ -167,20 +167,12 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
     assert python(code, str(folder), seed="1") == python(code, str(folder), seed="2")
 
 
-def test_reports_never_load_torch(folder: Path) -> None:
-    code = (
-        "import sys, pathlib; from cmx_bench import report; "
-        "folder = pathlib.Path(sys.argv[1]); report.save(report.read(folder), folder); "
-        "print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
-    )
-    assert python(code, str(folder)) == "set()\n"
-
-
-def test_tables_load_nothing_heavy(folder: Path) -> None:
+def test_tables_load_nothing_heavy_and_reports_no_torch(folder: Path) -> None:
     code = (
         "import sys, pathlib; from cmx_bench import report; from cmx_bench.report import formats; "
-        "run = report.read(pathlib.Path(sys.argv[1])); "
+        "folder = pathlib.Path(sys.argv[1]); run = report.read(folder); "
         "[formats.RENDERERS[name](run) for name in ('md', 'latex', 'csv', 'json')]; "
-        "print({'seaborn', 'matplotlib', 'jinja2', 'lxml', 'rich'} & set(sys.modules))"
+        "print({'seaborn', 'matplotlib', 'jinja2', 'lxml', 'rich'} & set(sys.modules)); "
+        "report.save(run, folder); print({'torch', 'timm', 'torchvision'} & set(sys.modules))"
     )
-    assert python(code, str(folder)) == "set()\n"
+    assert python(code, str(folder)) == "set()\nset()\n"

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,13 @@ FILES: Mapping[str, Run | Record] = {
 Where = tuple[str, tuple[str | int, ...]]
 
 
+@cache
+def text_of(name: str) -> str:
+    return json.dumps(asdict(FILES[name]))
+
+
 def plain(name: str) -> Any:
-    return json.loads(json.dumps(asdict(FILES[name])))
+    return json.loads(text_of(name))
 
 
 def everywhere(value: Any, location: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Any]]:
@@ -133,7 +138,7 @@ def refusals(tmp_path: Path) -> Callable[[str, str], str]:
     """Says why a folder with a damaged file is refused."""
 
     def say(name: str, text: str) -> str:
-        texts = {one: json.dumps(plain(one)) for one in FILES} | {name: text}
+        texts = {one: text_of(one) for one in FILES} | {name: text}
         (tmp_path / "run.json").write_text(texts.pop("run"))
         (tmp_path / "records.jsonl").write_text("".join(f"{one}\n" for one in texts.values()))
         with pytest.raises(RecordsError) as error:
