@@ -25,9 +25,14 @@ pytestmark = pytest.mark.usefixtures("light_server")
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """A command of this code, whose server loads no torch."""
     (tmp_path / "light.py").write_text(LIGHT)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     begin = "from cmx_bench.worker import forking, local, scratch; forking.PRELOAD = 'light'\n"
     return lambda code: [sys.executable, "-c", begin + code]
+
+
+def test_it_loads_what_it_is_told() -> None:
+    """multiprocessing passes over what fails to import."""
+    assert local.call("builtins:eval", "'light' in __import__('sys').modules")
 
 
 def test_a_server_that_is_killed_is_begun_anew_though_it_takes_time_to_end(

@@ -210,16 +210,19 @@ def test_a_program_that_a_process_started_ends_with_it(
         beside.process.kill()
 
 
-def test_what_a_process_prints_fits_any_encoding(tmp_path: Path) -> None:
+def test_what_a_process_prints_fits_any_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = """if __name__ == "__main__":
         from cmx_bench.worker import forking, limits, local
         forking.PRELOAD = "light"
         local.call("builtins:print", "10 µs")
     """
     (tmp_path / "light.py").write_text(LIGHT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     ended = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True, text=True, check=False, cwd=tmp_path,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.stderr, ended.stdout) == ("", "10 \\xb5s\n")
 
