@@ -48,6 +48,19 @@ def share(key: str) -> None:
 
 
 @contextmanager
+def shared_by_cells() -> Iterator[None]:
+    """Within it Inductor keeps its files where all cells find them, unless processes share none."""
+    of_cell = os.environ.get(INDUCTOR)
+    if _SHARED in os.environ:
+        os.environ[INDUCTOR] = str(Path(os.environ[_SHARED], "all"))
+    try:
+        yield
+    finally:
+        if of_cell is not None:
+            os.environ[INDUCTOR] = of_cell
+
+
+@contextmanager
 def folder_of_cell() -> Iterator[Path]:
     """The folder for what a process exports: that of its cell where processes share one, else one
     of its own."""

@@ -13,6 +13,7 @@ import torch._dynamo
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
+from torch._inductor.cpu_vec_isa import pick_vec_isa
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
@@ -114,7 +115,17 @@ def make_ready(module: nn.Module, setting: Setting) -> None:
         if isinstance(module, torch.jit.ScriptModule):
             raise ModelError("is a TorchScript module, which torch does not compile again; return "
                              "the module that it was made of, or set compile: none")  # fmt: skip
+        pick_instructions(setting)
         module.compile(mode=setting.compile)
+
+
+def pick_instructions(setting: Setting) -> None:
+    """Has Inductor find out by which vector instructions it may compile for this CPU, once for all
+    cells: it compiles and loads a file for each set, some ten seconds of a core, which are no part
+    of compiling a model."""
+    if setting.kind == "cpu":
+        with compiled.shared_by_cells():
+            pick_vec_isa()  # torch remembers the answer in this process
 
 
 _GRAPHS = "graphs"  # no reason of a break

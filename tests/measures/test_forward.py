@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import OrderedDict, UserDict
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from cmx_bench.accuracy.predicting import predict_with
 from cmx_bench.accuracy.preprocessing import Geometry, Preprocessing
 from cmx_bench.cell import Model, Precision, Setting
 from cmx_bench.errors import CountError, ModelError
-from cmx_bench.measures import ready, training_step
+from cmx_bench.measures import compiled, forward, ready, training_step
+from cmx_bench.measures.compiled import INDUCTOR
 from cmx_bench.measures.forward import apply_flags, call_of, images, logits_of, place, watch
 from cmx_bench.models.convmixer import ConvMixer
 
@@ -305,6 +307,18 @@ class Eager(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor) -> Tensor:
         return x * 2
+
+
+def test_instructions_are_found_out_for_all_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes: list[str] = []
+    monkeypatch.setattr(forward, "pick_vec_isa", lambda: homes.append(os.environ[INDUCTOR]))
+    monkeypatch.setattr(os, "environ", os.environ | compiled.variables(tmp_path))
+    for key in ("one", "other"):
+        compiled.share(key)
+        forward.pick_instructions(SETTING)
+    assert homes[0] == homes[1] != os.environ[INDUCTOR]
 
 
 def test_of_several_compiled_modules_each_is_watched() -> None:

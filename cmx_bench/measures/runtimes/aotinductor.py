@@ -11,6 +11,7 @@ from torch._inductor import config as inductor
 
 from cmx_bench.cell import Setting
 from cmx_bench.errors import ExportError, in_a_line
+from cmx_bench.measures.forward import pick_instructions
 from cmx_bench.measures.runtimes import Loaded
 
 _FILE = "model.pt2"
@@ -18,6 +19,7 @@ _FILE = "model.pt2"
 
 def export(module: nn.Module, batch: Tensor, folder: Path, setting: Setting) -> None:
     """Compiles the module, and packs the machine's code with the weights."""
+    pick_instructions(setting)
     try:
         with torch.no_grad(), inductor.patch(freezing=True):
             program = torch.export.export(module, (batch,))
