@@ -82,9 +82,9 @@ class Document:
         return SuiteError(f"{self.path}:{line}:{column}: {message}")
 
 
-class _Loader(yaml.CSafeLoader):
-    """libyaml, ten times as fast as PyYAML's own parser, with the implicit types of YAML 1.2's core
-    schema."""
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with the implicit types of YAML 1.2's core schema. It is the one in Python:
+    older ones in C (libyaml) end the process where brackets are nested a hundred thousand deep."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
@@ -132,6 +132,8 @@ def read(path: Path) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         raise SuiteError(f"{where}: not valid YAML: {cut(str(error.problem), 100)}") from error
+    except RecursionError as error:
+        raise SuiteError(f"{path}: nested more than {DEEPEST} levels deep") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if root is None:
@@ -158,6 +160,8 @@ def _value(
     if node.tag not in _TAGS[type(node)]:
         raise refuse(node, f"the tag {quote(node.tag)} is not accepted here; write a plain value")
     if isinstance(node, yaml.ScalarNode):
+        if half := _half_character(node.value):
+            raise refuse(node, f"{half} is half of a character; write it whole")
         if node.tag in _PATTERNS and not _PATTERNS[node.tag].match(node.value):  # a forced tag
             raise refuse(node, f"{quote(node.value)} is not a {node.tag.removeprefix(_TAG)}")
         if node.tag in _LARGEST and abs(float(node.value)) >= _LARGEST[node.tag]:
@@ -170,6 +174,8 @@ def _value(
         if not isinstance(key_node, yaml.ScalarNode):
             raise refuse(key_node, "a key must be a plain word")
         key = key_node.value
+        if half := _half_character(key):
+            raise refuse(key_node, f"{half} is half of a character; write it whole")
         if key in mapping:
             raise refuse(key_node, f"the key {quote(key)} is given twice; keep one")
         # An unknown key is reported where the key stands, a wrong value where the value stands.
@@ -179,3 +185,9 @@ def _value(
         )
         mapping[key] = _value(value_node, (*location, key), marks, path)
     return mapping
+
+
+def _half_character(text: str) -> str:
+    """A lone surrogate, which quotes let in as an escape and no file or terminal takes."""
+    half = re.search("[\ud800-\udfff]", text)
+    return repr(half[0]) if half else ""
