@@ -185,8 +185,8 @@ def _devices() -> dict[str, str]:
     """What tells devices of one kind from others, read without torch: two nodes on which it is
     equal have the same hardware."""
     names = ("model name", *jiffies.CPU_FIELDS)
-    told = jiffies.system_text(Path("/proc/cpuinfo")).splitlines()
-    lines = [line for line in told if line.partition("\t")[0] in names]
+    fields = jiffies.system_text(Path("/proc/cpuinfo")).splitlines()
+    lines = [line for line in fields if line.partition("\t")[0] in names]
     cpu = f"{os.cpu_count()} {sorted(set(lines))}"
     driver = Path("/proc/driver/nvidia")
     gpus = map(jiffies.system_text, driver.glob("gpus/*/information"))

@@ -315,5 +315,5 @@ def _disturbances(measured: Sequence[Pair]) -> str:
     of_all = units.tally(len(measured), "pair")
     if not counts:
         return f"no cause of disturbance in {of_all}"
-    found = sum(map(bool, reasons))
-    return f"causes of disturbance in {found} of {of_all} ({listed}); all pairs count"
+    disturbed = sum(map(bool, reasons))
+    return f"causes of disturbance in {disturbed} of {of_all} ({listed}); all pairs count"

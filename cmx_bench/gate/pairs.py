@@ -35,8 +35,8 @@ from cmx_bench.worker.targets import Target
 
 # A turn is at least this long, by kind of device; a GPU's clock and launches need longer ones.
 TURN_SECONDS = {"cpu": 0.02, "cuda": 0.1}
-# Blocks are taken for so long, and at least so many, because fewer agree by chance. Both numbers
-# last equally long: in turns, one side after the other, a block takes twice as long.
+# The seconds for which blocks are taken, and the fewest of them: fewer blocks agree by chance. A
+# block in turns lasts twice as long as one side by side, so that half as many take the same time.
 TOGETHER_SECONDS, FEWEST_TOGETHER = 0.7, 6
 TURNS_SECONDS, FEWEST_IN_TURNS = 2.0, 3
 # Where the median of the blocks side by side has a smaller standard error, no turns follow: fresh
@@ -230,8 +230,8 @@ def _receive(worker: Worker) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The workers of a pair, ready to be timed by turns of so many `passes`. `ready` has their
-    first answers by their sides, the one that was begun first in front."""
+    """The workers of a pair, ready to be timed. A turn has `passes` forward passes. `ready` has the
+    first answers of the workers by their sides, the one that was begun first in front."""
 
     base: Worker
     head: Worker

@@ -44,8 +44,8 @@ class MeasureInfo:
     because cuDNN may pick other algorithms, with other workspaces, in every process. For a
     `precise` measure rounds go on until its first metric is as narrow as the suite's precision.
 
-    The plan estimates the time of a process from the number of forward passes, `forwards`, which
-    take at `least` and at `most` so many seconds, and from the `seconds` of everything else.
+    The plan estimates the time of a process. `forwards` is the number of forward passes. They take
+    `least` seconds or more, and `most` seconds or fewer. Everything else takes `seconds`.
 
     Cells of one setting that are measured `together` share a process, `worker.scoring`, and have no
     module here. A measure that `trains` needs the runtime torch, and weights that are not frozen.

@@ -21,7 +21,7 @@ class Trial:
     """What one forward pass of `module` showed.
 
     `macs` are those of one image, by torch's counter; `error` is why the model does not run,
-    `hidden` which parameters it has besides those that it shows. Either is empty where all is well.
+    `hidden` names the parameters that it does not show. Both are empty where all is well.
     `output` is what it gave; None where it does not run.
     """
 

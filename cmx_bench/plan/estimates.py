@@ -142,9 +142,9 @@ Opened: TypeAlias = Mapping[Split, Dataset]
 
 @dataclass(frozen=True, slots=True)
 class _Evaluated:
-    """The work of evaluating a setting: its number of `models`, of which so many are `trained`
-    first; the numbers of `images` that all are evaluated on, and of those `learned` from; and the
-    `seconds` of one core that reading an image takes."""
+    """The work of evaluating a setting. It has `models`, of which the number `trained` is trained
+    first. `images` is the number of images for evaluation, `learned` that for training. To read an
+    image takes one core `seconds`."""
 
     models: int
     trained: int

@@ -182,8 +182,8 @@ def _unpack(text: str, where: str, room: int) -> tuple[int, Embedded]:
         raise error.at(f"{where}: its raw samples cannot be read") from error
     except (zlib.error, ValueError) as error:
         raise RecordsError(f"{where}: its raw samples cannot be read: {error}") from error
-    made = Embedded(shown, block["rendered_with"], block["code"], raw.get("path", ""))
-    return len(plain), made
+    embedded = Embedded(shown, block["rendered_with"], block["code"], raw.get("path", ""))
+    return len(plain), embedded
 
 
 def _inflate(packed: bytes, room: int) -> bytes:

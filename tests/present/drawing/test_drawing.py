@@ -59,7 +59,7 @@ def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) ->
         "from cmx_bench.present import drawing; from cmx_bench.report.figures import plots; "
         "found = plots(report.read(Path(sys.argv[1]))).drawn; "
         "drawn = drawing.draw(found, ['paper.pdf']); "
-        "print([(one.svg, one.copies['paper.pdf']) for one in drawn])"
+        "print([(picture.svg, picture.copies['paper.pdf']) for picture in drawn])"
     )
     extensions = numpy.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
     machine = {
@@ -71,7 +71,7 @@ def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) ->
     ).stdout  # fmt: skip
     drawn = draw(plots(report.read(tmp_path)).drawn, ["paper.pdf"])
     assert drawn and ast.literal_eval(other) == [
-        (one.svg, one.copies["paper.pdf"]) for one in drawn
+        (picture.svg, picture.copies["paper.pdf"]) for picture in drawn
     ]
 
 
