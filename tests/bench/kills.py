@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,9 +85,10 @@ def kill(
     while command.poll() is None:
         target = chosen(this, whom) if time.monotonic() - begin > moment else None
         if target is not None:
-            there = [this, *this.children(recursive=True)]
-            target.send_signal(number)
-            return there
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile: the next one is taken
+                there = [this, *this.children(recursive=True)]
+                target.send_signal(number)
+                return there
         time.sleep(0.005)
     return []
 
