@@ -60,6 +60,6 @@ def _contrast(view: View, base: str, other: str, spans: Mapping[str, Span]) -> F
 
 def _speed(span: Span) -> str:
     if not span.apart:
-        return f"equally fast, as far as these runs can tell (within {margin(span)}),"
+        return f"equally fast, as far as these runs can tell ({margin(span)}),"
     shown, interval = times(span)
     return f"{shown} times {'as fast' if span.value > 1 else 'slower'} ({interval})"

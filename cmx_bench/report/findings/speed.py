@@ -58,7 +58,7 @@ def _predicate(view: View, rival: Model) -> str:
     where, other = SPEEDS[view.metric], name(rival)
     value, span = view.times_as_fast(rival)
     if span is not None and not span.apart:
-        return f"cannot be told from {other} in speed {where} (equal within {margin(span)})"
+        return f"cannot be told from {other} in speed {where} ({margin(span)})"
     if span is None:
         mark = mark_doubt(*(view.speeds[model.name] for model in (view.subject, rival)))
         shown = units.significant(max(value, 1 / value), 2) + mark
@@ -91,7 +91,7 @@ def against_the_families(view: View) -> Finding | None:
             side = sides["is slower than" if value < 1 else "is faster than"]
             side.append(f"{name(rival)} ({shown} times, {interval})")
         elif span is not None:
-            sides["cannot be told from"].append(f"{name(rival)} (within {margin(span)})")
+            sides["cannot be told from"].append(f"{name(rival)} ({margin(span)})")
     parts = [f"{words} {join(names)}" for words, names in sides.items() if names]
     text = f"{name(view.subject)} {join(parts)}."
     return Finding("Other families", text, *view.row) if parts else None

@@ -190,12 +190,12 @@ def times(span: Span) -> tuple[str, str]:
 
 
 def margin(span: Span) -> str:
-    """How far from 1 a quotient may be: `± 12 %`, or `a factor of 3.2`."""
+    """How far from 1 a quotient may be: `at most 12 % apart`, or `at most 3.2 times apart`."""
     furthest = max(span.high, 1 / span.low) if span.low > 0 else math.inf
     mark = mark_doubt(span)
     if furthest < 1.5:
-        return f"± {units.percent(furthest - 1)}{mark}"
-    return f"a factor of {units.significant(furthest, 2)}{mark}"
+        return f"at most {units.percent(furthest - 1)}{mark} apart"
+    return f"at most {units.significant(furthest, 2)}{mark} times apart"
 
 
 def mark_doubt(*values: Span | Result | Entry | Judged) -> str:

@@ -25,9 +25,9 @@ HALF = 4.302652729696142 / math.sqrt(3)
         # exp(± 0.05 HALF) is 1.132; exp(0.5 HALF) is 3.46.
         (1 / 4, 0.05, "is 4.0 times slower than ResNet-152 here (3.5 to 4.5)"),
         (4, 0.05, "is 4.0 times as fast as ResNet-152 here (3.5 to 4.5)"),
-        (1, 0.05, "cannot be told from ResNet-152 in speed here (equal within ± 13 %)"),
-        (0.95, 0.05, "cannot be told from ResNet-152 in speed here (equal within ± 19 %)"),
-        (1, 0.5, "cannot be told from ResNet-152 in speed here (equal within a factor of 3.5)"),
+        (1, 0.05, "cannot be told from ResNet-152 in speed here (at most 13 % apart)"),
+        (0.95, 0.05, "cannot be told from ResNet-152 in speed here (at most 19 % apart)"),
+        (1, 0.5, "cannot be told from ResNet-152 in speed here (at most 3.5 times apart)"),
         # The lower end shows that it is no 1.
         (1.02, 0.007, "is 1.020 times as fast as ResNet-152 here (1.002 to 1.038)"),
         (1 / 1.02, 0.007, "is 1.020 times slower than ResNet-152 here (1.002 to 1.038)"),
@@ -88,7 +88,8 @@ def test_the_other_families_are_told_in_a_sentence() -> None:
     assert say(report, "Speed").startswith("ConvMixer-1536/20 cannot be told from Mixer-B/16")
     assert say(report, "Other families") == (
         "ConvMixer-1536/20 is slower than DeiT-B (4.0 times, 3.5 to 4.5), is faster than "
-        "ResMLP-S24 (4.0 times, 3.5 to 4.5) and cannot be told from ResNet-152 (within ± 13 %)."
+        "ResMLP-S24 (4.0 times, 3.5 to 4.5) and cannot be told from ResNet-152 "
+        "(at most 13 % apart)."
     )
     assert "DeiT-S" not in say(measured(speeds | {PAPER[7].name: rounds(90)}), "Other families")
 
