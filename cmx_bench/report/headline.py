@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable, Iterable
 
 from cmx_bench import units
 from cmx_bench.metrics import first_of
 from cmx_bench.present.content import DISTURBED, Fact
+from cmx_bench.results.grouping import group
 from cmx_bench.results.nouns import Report
 from cmx_bench.results.records import Run
 from cmx_bench.results.summary import Result
@@ -164,7 +166,7 @@ def cut_off(report: Report) -> str:
     if not results or run.budget is None:
         return ""
     results.sort(key=_width, reverse=True)
-    cells = first_few([f"{_wide(report, result)} (n = {result.n})" for result in results])
+    cells = _list_cells(report, results, lambda result: f"{_width_of(result)} (n = {result.n})")
     number = tally(len(results), "cell")
     return (f"the budget of {units.duration(run.budget)} was spent before {number} had as many "
             f"processes as wanted: {cells}")  # fmt: skip
@@ -172,11 +174,11 @@ def cut_off(report: Report) -> str:
 
 def too_wide(report: Report) -> str:
     """The cells whose interval stayed wider than wanted; empty where there is none."""
-    results = [_wide(report, result) for result in report.results.values() if result.wide]
+    results = [result for result in report.results.values() if result.wide]
     if not results or report.run.precision is None:
         return ""
     wanted = units.percent(report.run.precision)
-    cells = first_few(results)
+    cells = _list_cells(report, results, _width_of)
     return f"{tally(len(results), 'cell')} stayed too wide (wanted ± {wanted}): {cells}"
 
 
@@ -197,7 +199,7 @@ def tell_disturbed(report: Report) -> str:
     results = [result for result in report.results.values() if result.disturbed]
     if not results:
         return ""
-    cells = first_few(list(dict.fromkeys(_name(report, each) for each in results)))
+    cells = _list_cells(report, results, lambda _: "")
     verb = "is" if len(results) == 1 else "are"
     return f"{tally(len(results), 'value')} {verb} disturbed (marked {DISTURBED}): {cells}"
 
@@ -226,18 +228,25 @@ def _width(result: Result) -> float:
     return math.inf if width is None else width
 
 
-def _wide(report: Report, result: Result) -> str:
-    width, name = _width(result), _name(report, result)
+def _width_of(result: Result) -> str:
+    width = _width(result)
     if width == math.inf:
-        return f"{name} no interval"
-    return f"{name} ± {'over 1,000 %' if width > 10 else units.percent(width)}"
+        return " without an interval"
+    return f" ± {'over 1,000 %' if width > 10 else units.percent(width)}"
 
 
-def _name(report: Report, result: Result) -> str:
-    """What a cell is of: its measure and network, and its setting where there are several."""
-    titles = {setting.key: setting.title for setting in report.run.settings}
-    where = f" in {titles[result.setting]}" if len(titles) > 1 and result.setting in titles else ""
-    return f"{result.measure.replace('_', ' ')} of {result.label}{where}"
+def _list_cells(report: Report, results: Iterable[Result], tell: Callable[[Result], str]) -> str:
+    """`throughput of A, B and C`: the networks of one measure, and of one setting where there are
+    several, together with what `tell` says of all of them."""
+    titles = {setting.key: f" in {setting.title}" for setting in report.run.settings}
+    where = titles if len(titles) > 1 else {}
+    groups = group(results, lambda result: (
+        result.measure.replace("_", " "), where.get(result.setting, "") + tell(result)
+    ))  # fmt: skip
+    return first_few([
+        f"{measure} of {first_few(list(dict.fromkeys(result.label for result in cells)))}{rest}"
+        for (measure, rest), cells in groups.items()
+    ])  # fmt: skip
 
 
 def _list_devices(report: Report) -> str:
