@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cmx_bench.errors import SuiteError, nearest, quote
+from cmx_bench.errors import SuiteError, quote
 from cmx_bench.spec import document, shipped, trust
 from cmx_bench.spec.schema import (
     Above0,
@@ -192,7 +192,7 @@ def find(named: str, base: Path, trusted: bool) -> Path:
         return file
     raise SuiteError(
         f"no file {quote(named)} in {base}, and no shipped recipe has that name"
-        f"{nearest(Path(named).stem, known)} (known: {', '.join(sorted(known))})"
+        f"{shipped.suggest(path, known)} (known: {', '.join(sorted(known))})"
     )
 
 

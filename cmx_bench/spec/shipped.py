@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cmx_bench.errors import nearest
 from cmx_bench.spec import trust
 
 
@@ -25,6 +26,13 @@ def find(path: Path, name: str, known: Mapping[str, Path]) -> Path | None:
     if trust.is_file(path):
         return path
     return known.get(name, path if os.path.lexists(path) else None)
+
+
+def suggest(path: Path, known: Iterable[str]) -> str:
+    """`", did you mean 'mine.yaml'?"`: the file whose name lacks nothing but its end, else the
+    nearest names that come along; an empty string where there is neither."""
+    whole = path.parent / f"{path.name}.yaml"
+    return f", did you mean {whole.name!r}?" if trust.is_file(whole) else nearest(path.stem, known)
 
 
 def _list_files(pattern: str) -> dict[str, Path]:

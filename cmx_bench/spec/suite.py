@@ -224,7 +224,7 @@ def find(suite: str) -> Path:
         return file
     raise SuiteError(
         f"{suite}: no such file, and no suite of that name comes with the package"
-        f"{nearest(path.stem, known) or ' (see: cmx-bench list suites)'}"
+        f"{shipped.suggest(path, known) or ' (see: cmx-bench list suites)'}"
     )
 
 
