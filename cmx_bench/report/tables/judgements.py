@@ -145,17 +145,25 @@ def table(report: Report) -> Table:
          Entry("\n".join(each.found)))
         for each in judge(report)
     )  # fmt: skip
+    remarks = (_VERDICTS, _QUOTIENTS + _SUMS[report.over_seeds])
     return caveats.by_setting(
-        report, entries.table("claims", "Claims", columns, rows, _REMARKS, naming=2)
+        report, entries.table("claims", "Claims", columns, rows, remarks, naming=2)
     )
 
 
-_REMARKS = (
+_VERDICTS = (
     "A claim HOLDS if its check is true on the whole 95 % interval. It FAILS if the check is false "
     "on the whole interval. It is UNDECIDED in between, and where a value is missing. Published "
-    "figures decide nothing.",
-    "Quotients and products are computed on logarithms: round by round (Student's t) if their "
-    "values were measured in the same rounds, otherwise by Welch's t. Differences of top-1 are "
-    "computed on the same images, from the images that only one model has right. For other sums "
-    "and differences the half intervals of the parts are added: the result is wider than needed.",
+    "figures decide nothing."
 )
+_QUOTIENTS = (
+    "Quotients and products are computed on logarithms: round by round (Student's t) if their "
+    "values were measured in the same rounds, otherwise by Welch's t. "
+)
+_SUMS = {
+    False: "Differences of top-1 are computed on the same images, from the images that only one "
+    "model has right. For other sums and differences the half intervals of the parts are added: "
+    "the result is wider than needed.",
+    True: "For sums and differences the half intervals of the parts are added: the result is wider "
+    "than needed.",
+}

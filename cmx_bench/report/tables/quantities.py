@@ -71,15 +71,10 @@ def _evaluate(quantity: Quantity, report: Report, setting: Setting) -> _Product 
         return _Product(quantity.value)
     if isinstance(quantity, Value):
         return _look_up(quantity, report, setting)
-    if (same_images := _pair(quantity, report, setting)) is not None:
-        return same_images
+    if quantity.sign in "+-":
+        return _add(_parts(quantity), report, setting)
     left, right = (_evaluate(side, report, setting) for side in (quantity.left, quantity.right))
-    if quantity.sign in "*/":
-        return _times(left, right if quantity.sign == "*" else _inverse(right))
-    first, second, sign = _span(left), _span(right), 1 if quantity.sign == "+" else -1
-    low, high = sorted((sign * second.low, sign * second.high))
-    disturbed = first.disturbed or second.disturbed
-    return Span(first.value + sign * second.value, first.low + low, first.high + high, disturbed)
+    return _times(left, right if quantity.sign == "*" else _inverse(right))
 
 
 def _look_up(value: Value, report: Report, setting: Setting) -> _Product | Span:
@@ -107,11 +102,41 @@ def _has_logarithm(result: Result) -> bool:
     return result.about.noise == "process" and min(result.medians.values(), default=1.0) > 0
 
 
-def _pair(quantity: Operation, report: Report, setting: Setting) -> Span | None:
-    """A difference of two top-1 of one training each on the same images; None for any other."""
-    match quantity:
-        case Operation("-", Value("top1", first), Value("top1", second)) if not report.over_seeds:
-            voters = (second, setting.key), (first, setting.key)
+# --- sums -----------------------------------------------------------------------------------------
+
+
+def _parts(quantity: Quantity, sign: int = 1) -> list[tuple[int, Quantity]]:
+    """What a quantity adds (1) and subtracts (-1)."""
+    if isinstance(quantity, Operation) and quantity.sign in "+-":
+        second = sign if quantity.sign == "+" else -sign
+        return [*_parts(quantity.left, sign), *_parts(quantity.right, second)]
+    return [(sign, quantity)]
+
+
+def _add(parts: list[tuple[int, Quantity]], report: Report, setting: Setting) -> Span:
+    """Two top-1 of which one is subtracted by their images, every other part by its own ends."""
+    value = low = high = 0.0
+    disturbed = False
+    while parts:
+        sign, first = parts.pop(0)
+        span = None
+        for part in parts:
+            if part[0] == -sign and (span := _pair(first, part[1], report, setting)):
+                parts.remove(part)
+                break
+        span = span or _span(_evaluate(first, report, setting))
+        ends = sorted((sign * span.low, sign * span.high))
+        value, low, high = value + sign * span.value, low + ends[0], high + ends[1]
+        disturbed |= span.disturbed
+    return Span(value, low, high, disturbed)
+
+
+def _pair(first: Quantity, second: Quantity, report: Report, setting: Setting) -> Span | None:
+    """The first less the second, both a top-1 of one training on the same images; None for any
+    other two."""
+    match first, second:
+        case Value("top1", one), Value("top1", other) if not report.over_seeds:
+            voters = (other, setting.key), (one, setting.key)
             if report.votes.classes.keys() >= set(voters):
                 difference = agreement.pair(report.votes, *voters).difference
                 return Span(difference.value, difference.low, difference.high)

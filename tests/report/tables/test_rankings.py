@@ -181,7 +181,16 @@ def test_a_speed_without_logarithms_has_no_interval(
     assert column(table(changed, "settings"), "speed")[0] == speed
 
 
-def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) -> None:
+@pytest.mark.parametrize(
+    "check",
+    [
+        "top1(resnet152) > top1(resmlp_12_224)",
+        "top1(resnet152) > top1(resmlp_12_224) + 1%",
+        "top1(resnet152) - 1% > top1(resmlp_12_224)",
+        "-1% > top1(resmlp_12_224) - top1(resnet152)",
+    ],
+)
+def test_claims_about_two_models_are_decided_on_the_same_images(made: Report, check: str) -> None:
     """Their own intervals overlap; that of the images which only one has right does not hold 0."""
     right = {"resnet152": 240, "resmlp_12_224": 225}
     said = {(name, FP32.key): rows(count, 0)["top5"][:, 0] for name, count in right.items()}
@@ -189,7 +198,7 @@ def test_claims_about_two_models_are_decided_on_the_same_images(made: Report) ->
     for name, count in right.items():
         key = (name, FP32.key, "top1")
         results[key] = results[key]._replace(**dataclasses.asdict(stats.proportion(count, COUNT)))
-    claim = Claim("one is better", "top1(resnet152) > top1(resmlp_12_224)")
+    claim = Claim("one is better", check)
     run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
     votes = agreement.votes(made.votes.images, said)
     [judged] = judgements.judge(dataclasses.replace(made, run=run, results=results, votes=votes))
