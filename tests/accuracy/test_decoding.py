@@ -20,24 +20,25 @@ SQUASHED = Geometry(48, 1.0, "squash", "bilinear")
 BORDERED = Geometry(40, 0.875, "border", "bicubic", (0.5, 0.2, 0.1))
 
 
-def decoded(images: Path, *geometries: Geometry, **options: Any) -> list[Chunk]:
+def decode(images: Path, *geometries: Geometry, **options: Any) -> list[Chunk]:
     settings = {"size": 4, "start": 0, "threads": 2, "folder": None} | options
     return list(chunks(open_dataset("photos", images), geometries, **settings))
 
 
 def test_pixels_are_timms(tmp_path: Path) -> None:
     write(tmp_path, 10)
-    found = decoded(tmp_path, SMALL, SQUASHED, BORDERED)
-    assert [(chunk.first, len(chunk.items)) for chunk in found] == [(0, 4), (4, 4), (8, 2)]
-    for one in (SMALL, SQUASHED, BORDERED):
+    decoded = decode(tmp_path, SMALL, SQUASHED, BORDERED)
+    assert [(chunk.first, len(chunk.items)) for chunk in decoded] == [(0, 4), (4, 4), (8, 2)]
+    for geometry in (SMALL, SQUASHED, BORDERED):
         transform = create_transform(
-            one.image_size, crop_pct=one.crop_pct, crop_mode=one.crop_mode,
-            interpolation=one.interpolation, mean=one.fill or (0, 0, 0), use_prefetcher=True,
+            geometry.image_size, crop_pct=geometry.crop_pct, crop_mode=geometry.crop_mode,
+            interpolation=geometry.interpolation, mean=geometry.fill or (0, 0, 0),
+            use_prefetcher=True,
         )  # fmt: skip
         dataset = create_dataset("", str(tmp_path))
         dataset.transform = transform
         theirs = torch.stack([torch.as_tensor(dataset[index][0]) for index in range(10)])
-        assert torch.equal(torch.cat([chunk.pixels[one] for chunk in found]), theirs)
+        assert torch.equal(torch.cat([chunk.pixels[geometry] for chunk in decoded]), theirs)
 
 
 def test_an_image_is_read_once_however_many_want_it(
@@ -45,14 +46,14 @@ def test_an_image_is_read_once_however_many_want_it(
 ) -> None:
     write(tmp_path, 6)
     read: list[str] = []
-    monkeypatch.setattr(Path, "read_bytes", noting(Path.read_bytes, read))
-    decoded(tmp_path, SMALL, SQUASHED)
+    monkeypatch.setattr(Path, "read_bytes", note_reads(Path.read_bytes, read))
+    decode(tmp_path, SMALL, SQUASHED)
     assert len(read) == len(set(read)) == 6
 
 
-def noting(function: Any, seen: list[str]) -> Any:
+def note_reads(function: Any, names: list[str]) -> Any:
     def call(self: Path) -> bytes:
-        seen.append(self.name)
+        names.append(self.name)
         content: bytes = function(self)
         return content
 
@@ -61,11 +62,11 @@ def noting(function: Any, seen: list[str]) -> Any:
 
 def test_what_is_done_is_passed_over_without_decoding(tmp_path: Path) -> None:
     write(tmp_path, 10)
-    found = decoded(tmp_path, SMALL, start=8)
-    assert [len(chunk.pixels) for chunk in found] == [0, 0, 1]
-    assert [len(chunk.items) for chunk in found] == [4, 4, 2]  # but listed
-    digests = [chunk.digests for chunk in decoded(tmp_path, SMALL)]
-    assert [chunk.digests for chunk in found] == digests
+    decoded = decode(tmp_path, SMALL, start=8)
+    assert [len(chunk.pixels) for chunk in decoded] == [0, 0, 1]
+    assert [len(chunk.items) for chunk in decoded] == [4, 4, 2]  # but listed
+    digests = [chunk.digests for chunk in decode(tmp_path, SMALL)]
+    assert [chunk.digests for chunk in decoded] == digests
 
 
 def test_broken_images_keep_their_places(tmp_path: Path) -> None:
@@ -73,22 +74,22 @@ def test_broken_images_keep_their_places(tmp_path: Path) -> None:
     files[1].write_bytes(files[1].read_bytes()[:300])
     files[4].unlink()
     files[4].symlink_to("nowhere.jpg")
-    (found,) = decoded(tmp_path, SMALL, size=8)
-    assert sorted(found.broken) == [1, 4]
-    assert found.broken[4].startswith("FileNotFoundError")
-    assert [bool(digest) for digest in found.digests] == [True] * 4 + [False, True]
-    assert len(found.pixels[SMALL]) == 4
+    (chunk,) = decode(tmp_path, SMALL, size=8)
+    assert sorted(chunk.broken) == [1, 4]
+    assert chunk.broken[4].startswith("FileNotFoundError")
+    assert [bool(digest) for digest in chunk.digests] == [True] * 4 + [False, True]
+    assert len(chunk.pixels[SMALL]) == 4
 
 
 def test_a_chunk_with_nothing_whole_has_no_pixels(tmp_path: Path) -> None:
     for file in write(tmp_path, 6):
         file.write_bytes(b"")
-    (found,) = decoded(tmp_path, SMALL, size=8)
-    assert found.pixels[SMALL].shape == (0, 3, 32, 32)
-    assert len(found.broken) == 6
+    (chunk,) = decode(tmp_path, SMALL, size=8)
+    assert chunk.pixels[SMALL].shape == (0, 3, 32, 32)
+    assert len(chunk.broken) == 6
 
 
-def same(one: list[Chunk], other: list[Chunk]) -> bool:
+def same(decoded: list[Chunk], other: list[Chunk]) -> bool:
     return all(
-        torch.equal(a.pixels[SMALL], b.pixels[SMALL]) for a, b in zip(one, other, strict=True)
+        torch.equal(a.pixels[SMALL], b.pixels[SMALL]) for a, b in zip(decoded, other, strict=True)
     )

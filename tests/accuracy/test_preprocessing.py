@@ -26,17 +26,17 @@ def model(name: str, weights: str | None = None, source: str = "timm") -> Model:
      ("convmixer_1536_20", "in1k"), ("vit_base_patch16_224", "augreg_in21k")],
 )  # fmt: skip
 def test_own_is_timms_of_these_weights(name: str, tag: str) -> None:
-    found = preprocessing.of(model(name, tag), SETTING, Accuracy())
+    chosen = preprocessing.of(model(name, tag), SETTING, Accuracy())
     known = timm.get_pretrained_cfg(f"{name}.{tag}")
     assert known is not None
     config = known.to_dict()
     theirs = resolve_data_config({}, pretrained_cfg=config, use_test_size=True)
-    geometry = found.geometry
+    geometry = chosen.geometry
     assert geometry.image_size == theirs["input_size"][-1]
     assert (geometry.crop_pct, geometry.crop_mode, geometry.interpolation) == (
         theirs["crop_pct"], theirs["crop_mode"], theirs["interpolation"],
     )  # fmt: skip
-    assert (found.mean, found.std) == (tuple(theirs["mean"]), tuple(theirs["std"]))
+    assert (chosen.mean, chosen.std) == (tuple(theirs["mean"]), tuple(theirs["std"]))
 
 
 def test_tags_of_one_architecture_differ() -> None:
@@ -59,8 +59,8 @@ def test_a_file_keeps_the_recipe_it_was_trained_by() -> None:
 
 
 def test_the_suites_image_size_wins() -> None:
-    found = preprocessing.of(model("resnet50", "gluon_in1k"), SETTING, Accuracy(image_size=288))
-    assert (found.geometry.image_size, found.geometry.crop_pct) == (288, 0.875)
+    chosen = preprocessing.of(model("resnet50", "gluon_in1k"), SETTING, Accuracy(image_size=288))
+    assert (chosen.geometry.image_size, chosen.geometry.crop_pct) == (288, 0.875)
 
 
 def test_shared_is_the_suites_at_the_settings_size() -> None:
@@ -68,12 +68,12 @@ def test_shared_is_the_suites_at_the_settings_size() -> None:
         crop_pct=1, interpolation="bilinear", mean=[0.5] * 3, std=[0.2] * 3
     )
     asked = Accuracy(preprocessing="shared", shared=shared)
-    found = {
+    choices = {
         preprocessing.of(model(name), SETTING, asked) for name in ("resnet50", "mixer_b16_224")
     }
-    (one,) = found
-    assert one.geometry == preprocessing.Geometry(96, 1, "center", "bilinear")
-    assert (one.mean, one.std) == ((0.5,) * 3, (0.2,) * 3)
+    (chosen,) = choices
+    assert chosen.geometry == preprocessing.Geometry(96, 1, "center", "bilinear")
+    assert (chosen.mean, chosen.std) == ((0.5,) * 3, (0.2,) * 3)
     larger = preprocessing.of(model("resnet50"), SETTING, replace_size(asked, 128))
     assert larger.geometry.image_size == 128
 
@@ -84,12 +84,12 @@ def replace_size(asked: Accuracy, size: int) -> Accuracy:
 
 def test_a_conv_mixer_of_ones_own_has_timms_defaults() -> None:
     own = Model("mine", "mine", "convmixer", "convmixer", "", {"dim": 8, "depth": 1})
-    found = preprocessing.of(own, SETTING, Accuracy())
-    assert found.geometry == preprocessing.Geometry(224, 0.875, "center", "bicubic")
+    chosen = preprocessing.of(own, SETTING, Accuracy())
+    assert chosen.geometry == preprocessing.Geometry(224, 0.875, "center", "bicubic")
 
 
 def test_a_users_model_may_say_what_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = replace(model("theirs"), source="python", target="timm:create_model",
                      args={"model_name": "test_mambaout"})  # fmt: skip
-    found = preprocessing.of(theirs, SETTING, Accuracy())
-    assert (found.geometry.image_size, found.geometry.crop_pct) == (192, 1.0)
+    chosen = preprocessing.of(theirs, SETTING, Accuracy())
+    assert (chosen.geometry.image_size, chosen.geometry.crop_pct) == (192, 1.0)

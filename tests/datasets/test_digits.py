@@ -28,7 +28,7 @@ def test_digits_are_real_and_in_order() -> None:
 
 def test_random_digits_are_the_same_images_otherwise_divided() -> None:
     parts = {
-        name: [{one.key for one in open_dataset(name, None, split).items()} for split in SPLITS]
+        name: [{item.key for item in open_dataset(name, None, split).items()} for split in SPLITS]
         for name in ("digits", "digits-random")
     }
     for learned, evaluated in parts.values():

@@ -17,22 +17,22 @@ from ..photographs import CLASSES, write
 from .trees import place, plant
 
 
-def opened(path: Path) -> Dataset:
+def open_photos(path: Path) -> Dataset:
     return open_dataset("imagenet-val", path)
 
 
 def test_synsets_have_imagenets_numbers(tmp_path: Path) -> None:
     write(tmp_path, 6)
     names = ImageNetInfo().label_names()
-    found = {Path(item.key).parent.name: item.label for item in opened(tmp_path).items()}
-    assert found == {synset: names.index(synset) for synset in CLASSES}
-    assert opened(tmp_path).classes == 1 + max(found.values())
+    label_of = {Path(item.key).parent.name: item.label for item in open_photos(tmp_path).items()}
+    assert label_of == {synset: names.index(synset) for synset in CLASSES}
+    assert open_photos(tmp_path).classes == 1 + max(label_of.values())
 
 
 def test_a_split_in_the_folder_is_found(tmp_path: Path) -> None:
     write(tmp_path / "train", 7)
     write(tmp_path / "val", 6)
-    assert opened(tmp_path).size == 6
+    assert open_photos(tmp_path).size == 6
 
 
 def in_classes(root: Path, part: str, classes: str) -> None:
@@ -94,7 +94,7 @@ def test_labels_of_a_flat_folder_come_from_a_file(tmp_path: Path, separator: str
     files = flat(tmp_path, 6)
     lines = [f"{file.name}{separator}{7 * number}" for number, file in enumerate(files)]
     (tmp_path / "labels.csv").write_text("\n".join([*lines, ""]))
-    dataset = opened(tmp_path)
+    dataset = open_photos(tmp_path)
     assert [item.label for item in dataset.items()] == [0, 7, 14, 21, 28, 35]
     assert dataset.classes == 36
 
@@ -115,7 +115,7 @@ def test_labels_of_a_file_may_be_synsets(tmp_path: Path) -> None:
     lines = [f"{file.name} {synset}" for file, synset in zip(files, CLASSES, strict=True)]
     (tmp_path / "labels.txt").write_text("\n".join(lines))
     names = ImageNetInfo().label_names()
-    assert [item.label for item in opened(tmp_path).items()] == [*map(names.index, CLASSES)]
+    assert [item.label for item in open_photos(tmp_path).items()] == [*map(names.index, CLASSES)]
 
 
 def flat(folder: Path, count: int) -> list[Path]:
@@ -129,21 +129,21 @@ def flat(folder: Path, count: int) -> list[Path]:
 def test_flat_without_labels_is_refused(tmp_path: Path) -> None:
     flat(tmp_path, 6)
     with pytest.raises(DataError, match=r"no class folders; add a file labels.txt"):
-        opened(tmp_path)
+        open_photos(tmp_path)
 
 
 def test_headings_and_lines_of_other_files_count_for_nothing(tmp_path: Path) -> None:
     files = flat(tmp_path, 6)
     lines = ["file,label", *(f"{file.name},{90 + number}" for number, file in enumerate(files))]
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "elsewhere.jpg,cat"]))
-    assert [item.label for item in opened(tmp_path).items()] == list(range(90, 96))
+    assert [item.label for item in open_photos(tmp_path).items()] == list(range(90, 96))
 
 
 def test_a_line_of_another_file_names_a_class(tmp_path: Path) -> None:
     """As where images of a part of all classes are there, and the labels of all."""
     plant(tmp_path, "b0.png c0.png")
     (tmp_path / "labels.csv").write_text("file,class\na0.png,a\nb0.png,b\nc0.png,c\n")
-    assert numbered(tmp_path, 3) == [1, 2]
+    assert read_labels(tmp_path, 3) == [1, 2]
     assert "1 line about files that are not there" in about(tmp_path, 3)
 
 
@@ -151,16 +151,16 @@ def test_a_stray_image_does_not_renumber_imagenets_classes(tmp_path: Path) -> No
     file = write(tmp_path, 12)[0]
     file.rename(tmp_path / file.name)
     with pytest.raises(DataError, match=f"{file.name} lies in no class folder"):
-        opened(tmp_path)
+        open_photos(tmp_path)
 
 
 def test_a_tar_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"no archive")
     with pytest.raises(DataError, match="images.tar: cannot be read"):
-        opened(tmp_path / "images.tar")
+        open_photos(tmp_path / "images.tar")
 
 
-def numbered(root: Path, num_classes: int | None) -> list[int]:
+def read_labels(root: Path, num_classes: int | None) -> list[int]:
     return [item.label for item in open_dataset("mine", root, num_classes=num_classes).items()]
 
 
@@ -174,7 +174,7 @@ def about(root: Path, num_classes: int | None) -> str:
 def test_as_many_folders_as_classes_have_timms_numbers(tmp_path: Path, paths: str) -> None:
     reader = create_dataset("", str(plant(tmp_path, paths))).reader
     timms = [label for _, label in reader.samples]
-    assert numbered(tmp_path, len(reader.class_to_idx)) == timms
+    assert read_labels(tmp_path, len(reader.class_to_idx)) == timms
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_classes_are_held_against_the_models(
     tmp_path: Path, paths: str, num_classes: int, labels: list[int], said: str
 ) -> None:
     plant(tmp_path / "images", paths)
-    assert numbered(tmp_path / "images", num_classes) == labels
-    found = about(tmp_path / "images", num_classes)
-    assert found.startswith(said)
-    assert found.endswith(f"; the model has {num_classes:,} classes")
+    assert read_labels(tmp_path / "images", num_classes) == labels
+    message = about(tmp_path / "images", num_classes)
+    assert message.startswith(said)
+    assert message.endswith(f"; the model has {num_classes:,} classes")
     with tarfile.open(tmp_path / "images.tar", "w") as tar:
         tar.add(tmp_path / "images", ".")
-    assert numbered(tmp_path / "images.tar", num_classes) == labels
+    assert read_labels(tmp_path / "images.tar", num_classes) == labels
 
 
 _WHICH = "which of them these are is not said: set num_classes: {} where it was trained on these"
@@ -249,23 +249,23 @@ def test_a_list_of_the_models_classes_settles_it(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("bee\nzebra\nant\ncat\ndog\n")
     listed: Any = str(tmp_path / "classes.txt")
     timms = create_dataset("", str(tmp_path), class_map=listed).reader
-    assert numbered(tmp_path, 5) == [label for _, label in timms.samples] == [2, 2, 4]
+    assert read_labels(tmp_path, 5) == [label for _, label in timms.samples] == [2, 2, 4]
     assert about(tmp_path, 5).startswith("2 class folders, numbered by classes.txt; 3 images; the")
     (tmp_path / "val" / "classes.txt").write_text("ant\na\nb\nc\nd\n")  # it is nearer
     with pytest.raises(DataError, match="classes.txt: lacks 'dog', and there"):
-        numbered(tmp_path, 5)
+        read_labels(tmp_path, 5)
 
 
 def test_train_settles_which_classes_are_evaluated(tmp_path: Path) -> None:
     plant(tmp_path, "train/ant/0.png train/bee/1.png train/cat/2.png val/cat/3.png val/ant/")
-    assert numbered(tmp_path, 3) == [2]
+    assert read_labels(tmp_path, 3) == [2]
     with pytest.raises(DataError, match="train: 3 class folders; 3 images; the model has 4 classe"):
-        numbered(tmp_path, 4)
+        read_labels(tmp_path, 4)
     synsets = ["n01440764", "n02123045", "n02504013"]
     plant(tmp_path / "few", " ".join(f"train/{synset}/0.png" for synset in synsets))
     plant(tmp_path / "few", f"val/{synsets[0]}/0.png val/{synsets[2]}/0.png")
-    assert numbered(tmp_path / "few", 3) == [0, 2]
-    assert numbered(tmp_path / "few", 1000) == [0, 385]
+    assert read_labels(tmp_path / "few", 3) == [0, 2]
+    assert read_labels(tmp_path / "few", 1000) == [0, 385]
 
 
 def test_numbers_in_a_file_are_not_those_that_folders_are_called_by(tmp_path: Path) -> None:
@@ -274,10 +274,10 @@ def test_numbers_in_a_file_are_not_those_that_folders_are_called_by(tmp_path: Pa
     (tmp_path / "val" / "labels.csv").write_text("0.png,01\n1.png,02\n")
     said = "val: its labels are numbers, and the class that is called 01 has the number 0; give"
     with pytest.raises(DataError, match=said):
-        numbered(tmp_path, 3)
+        read_labels(tmp_path, 3)
     for number, folder in enumerate(sorted((tmp_path / "train").iterdir())):
         folder.rename(folder.with_name(str(number)))
-    assert numbered(tmp_path, 3) == [1, 2]
+    assert read_labels(tmp_path, 3) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -299,12 +299,12 @@ def test_parts_of_a_data_set_are_not_evaluated_together(tmp_path: Path, paths: s
         tar.add(whole, ".")
     for path in (tmp_path / "whole.tar", tmp_path):
         with pytest.raises(DataError, match=r"holds \S+ and \S+ in it, which are no classes"):
-            numbered(path, 2)
+            read_labels(path, 2)
 
 
 @pytest.mark.parametrize("paths", ["trainer/0.png valley/1.png", "test1/0.png test2/1.png"])
 def test_classes_that_are_called_like_parts_are_classes(tmp_path: Path, paths: str) -> None:
-    assert numbered(plant(tmp_path, paths), 2) == [0, 1]
+    assert read_labels(plant(tmp_path, paths), 2) == [0, 1]
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -316,31 +316,31 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_class_may_be_written_with_composed_letters_or_not(tmp_path: Path) -> None:
     """Macs write accents apart from their letters."""
     plant(tmp_path, "train/caf\u00e9/0.png train/tea/1.png val/cafe\u0301/2.png val/tea/3.png")
-    assert numbered(tmp_path, 2) == [0, 1]
+    assert read_labels(tmp_path, 2) == [0, 1]
     (tmp_path / "val" / "classes.txt").write_text("tee\ntea\ncaf\u00e9\n")
-    assert numbered(tmp_path, 3) == [2, 1]
+    assert read_labels(tmp_path, 3) == [2, 1]
 
 
 def test_numbers_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:
     plant(tmp_path, "{0,1,2,3}.png")
     (tmp_path / "labels.csv").write_text("0.png,5.0\n1.png,-1\n2.png,9\n3.png,9\ngone.png,1\n")
-    assert numbered(tmp_path, 10) == [5, -1, 9, 9]
+    assert read_labels(tmp_path, 10) == [5, -1, 9, 9]
     assert about(tmp_path, 10) == (
         "2 classes in a file of labels, 1 image without a class, 1 line about files that are not "
         "there; 4 images; the model has 10 classes"
     )
     said = "the model has 9 classes, and there are labels up to 9; set num_classes: 10, or number"
     with pytest.raises(DataError, match=said):
-        numbered(tmp_path, 9)
+        read_labels(tmp_path, 9)
 
 
 def test_names_in_a_file_are_held_against_the_models(tmp_path: Path) -> None:
     plant(tmp_path, "{0,1,2}.png")
     (tmp_path / "labels.csv").write_text("0.png,dog\n1.png,big cat\n2.png,-1\n")
-    assert numbered(tmp_path, 2) == [1, 0, -1]
+    assert read_labels(tmp_path, 2) == [1, 0, -1]
     said = "2 classes in a file of labels, 1 image without a class; 3 images; the model has 3 cla"
     with pytest.raises(DataError, match=said):
-        numbered(tmp_path, 3)
+        read_labels(tmp_path, 3)
 
 
 def test_a_link_to_itself_is_no_part(tmp_path: Path) -> None:
@@ -366,12 +366,12 @@ def test_names_that_are_no_text_are_keys(tmp_path: Path) -> None:
 
 def test_names_of_classes_are_those_of_folders_or_of_a_file(tmp_path: Path) -> None:
     folders = plant(tmp_path / "folders", "cat/{0,1}.png dog2/0.png dog10/0.png")
-    assert opened(folders).class_names == {0: "cat", 1: "dog2", 2: "dog10"}
+    assert open_photos(folders).class_names == {0: "cat", 1: "dog2", 2: "dog10"}
     (folders / "classes.txt").write_text("dog10\ncat\ndog2\nowl\n")
     names = open_dataset("mine", folders, num_classes=4).class_names
     assert names == {0: "dog10", 1: "cat", 2: "dog2", 3: "owl"}
     flat = plant(tmp_path / "flat", "{0,1,2}.png")
     (flat / "labels.csv").write_text("0.png,cat\n1.png,dog\n2.png,cat\n")
-    assert opened(flat).class_names == {0: "cat", 1: "dog"}
+    assert open_photos(flat).class_names == {0: "cat", 1: "dog"}
     (flat / "labels.csv").write_text("0.png,0\n1.png,4\n2.png,0\n")
-    assert opened(flat).class_names == {}
+    assert open_photos(flat).class_names == {}

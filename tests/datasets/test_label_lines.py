@@ -141,8 +141,8 @@ def test_a_file_that_is_there_and_not_read_is_told(flat: Path) -> None:
 
 def test_files_in_folders_are_named_by_path_or_by_name(tmp_path: Path) -> None:
     plant(tmp_path, "s/a.png s/b.png t/b.png b.png")  # in the order b, s/a, s/b, t/b
-    found = read(tmp_path, "b.png,0\na.png,1\ns\\b.png,2\n./t/b.png,3\n")
-    assert found.of == (0, 1, 2, 3)
+    labels = read(tmp_path, "b.png,0\na.png,1\ns\\b.png,2\n./t/b.png,3\n")
+    assert labels.of == (0, 1, 2, 3)
     with pytest.raises(DataError, match="no line for s/b.png"):
         read(tmp_path, "b.png,0\na.png,1\nt/b.png,3\n")
     (tmp_path / "b.png").unlink()

@@ -22,12 +22,12 @@ def paths(root: Path) -> list[str]:
     return [image.path for image in tree.read(root).images]
 
 
-def packed(folder: Path) -> Path:
+def pack(folder: Path) -> Path:
     """A tar of what is in a folder, in no order."""
     archive = folder.with_suffix(".tar")
     with tarfile.open(archive, "w") as tar:
-        for one in sorted(folder.iterdir(), reverse=True):
-            tar.add(one, one.name)
+        for path in sorted(folder.iterdir(), reverse=True):
+            tar.add(path, path.name)
     return archive
 
 
@@ -37,35 +37,35 @@ def test_a_folders_images_are_timms_in_its_order(tmp_path: Path) -> None:
 
 
 def test_a_tars_images_are_timms_in_its_order(tmp_path: Path) -> None:
-    archive = packed(plant(tmp_path / "images", SOUND))
+    archive = pack(plant(tmp_path / "images", SOUND))
     assert paths(archive) == ReaderImageInTar(str(archive)).filenames()
-    folder = {one.path: one.read() for one in tree.read(tmp_path / "images").images}
-    assert {one.path: one.read() for one in tree.read(archive).images} == folder
+    folder = {image.path: image.read() for image in tree.read(tmp_path / "images").images}
+    assert {image.path: image.read() for image in tree.read(archive).images} == folder
 
 
 def test_a_tar_in_a_tar_is_a_folder(tmp_path: Path) -> None:
-    inner = packed(plant(tmp_path / "all" / "cat", "{1,2}.png"))
+    inner = pack(plant(tmp_path / "all" / "cat", "{1,2}.png"))
     plant(tmp_path / "all", "dog/3.png")
     for file in (tmp_path / "all" / "cat").iterdir():
         file.unlink()
     (tmp_path / "all" / "cat").rmdir()
-    found = tree.read(packed(tmp_path / "all")).images
+    images = tree.read(pack(tmp_path / "all")).images
     assert inner.name == "cat.tar"
-    assert [one.path for one in found] == ["cat/1.png", "cat/2.png", "dog/3.png"]
-    assert all(one.read().startswith(b"\x89PNG") for one in found)
+    assert [image.path for image in images] == ["cat/1.png", "cat/2.png", "dog/3.png"]
+    assert all(image.read().startswith(b"\x89PNG") for image in images)
 
 
 def test_links_in_a_tar_are_read(tmp_path: Path) -> None:
     root = plant(tmp_path / "images", "cat/1.png")
     os.link(root / "cat" / "1.png", root / "cat" / "2.png")
     (root / "cat" / "3.png").symlink_to("1.png")
-    contents = [one.read() for one in tree.read(packed(root)).images]
+    contents = [image.read() for image in tree.read(pack(root)).images]
     assert len(contents) == 3 and len(set(contents)) == 1
 
 
 def test_a_file_that_was_added_to_a_tar_again_is_the_later_one(tmp_path: Path) -> None:
     root = plant(tmp_path / "images", "cat/0.png dog/longer.png")
-    archive = packed(root)
+    archive = pack(root)
     with tarfile.open(archive, "a") as tar:
         tar.add(root / "dog" / "longer.png", "cat/0.png")
     again, other = tree.read(archive).images
@@ -76,7 +76,7 @@ def test_a_file_that_was_added_to_a_tar_again_is_the_later_one(tmp_path: Path) -
 @pytest.mark.parametrize("harm", ["cut off", "half a header", "no header"])
 def test_a_tar_without_its_end_is_refused(tmp_path: Path, harm: str) -> None:
     """Python's reader stops where there is no header, and what follows would be missing."""
-    archive = packed(plant(tmp_path / "images", "cat/{0,1,2}.png"))
+    archive = pack(plant(tmp_path / "images", "cat/{0,1,2}.png"))
     with tarfile.open(archive) as tar:
         second = tar.getmembers()[2].offset
     content = archive.read_bytes()
@@ -88,7 +88,7 @@ def test_a_tar_without_its_end_is_refused(tmp_path: Path, harm: str) -> None:
 
 def test_two_tars_one_behind_the_other_are_refused(tmp_path: Path) -> None:
     """Readers stop at the end of the first, and half of the images would be missing."""
-    archive = packed(plant(tmp_path / "images", "cat/{0,1}.png dog/{0,1}.png"))
+    archive = pack(plant(tmp_path / "images", "cat/{0,1}.png dog/{0,1}.png"))
     archive.write_bytes(2 * archive.read_bytes())
     with pytest.raises(DataError, match="images.tar: more follows after its end"):
         tree.read(archive)
@@ -111,10 +111,10 @@ def test_a_link_to_a_folder_above_is_passed_over(tmp_path: Path, target: str) ->
     link = root / "cat" / "again"
     link.symlink_to(root / target if target != "val" else root)
     (root / "up").symlink_to(root)
-    found = tree.read(root)
-    assert len(found.images) == 4
-    assert sorted(found.loops) == ["cat/again", "up"]
-    assert found.told(()) == "4 images, 2 links to folders above passed over (cat/again)"
+    files = tree.read(root)
+    assert len(files.images) == 4
+    assert sorted(files.loops) == ["cat/again", "up"]
+    assert files.told(()) == "4 images, 2 links to folders above passed over (cat/again)"
 
 
 def test_one_folder_twice_is_refused(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_a_link_to_nothing_is_an_image_that_cannot_be_read(tmp_path: Path) -> No
 def test_a_pipe_is_no_image(tmp_path: Path) -> None:
     plant(tmp_path, "cat/0.png")
     os.mkfifo(tmp_path / "cat" / "1.png")
-    found = tree.read(tmp_path)
-    assert (len(found.images), found.others) == (1, ["cat/1.png"])
+    files = tree.read(tmp_path)
+    assert (len(files.images), files.others) == (1, ["cat/1.png"])
 
 
 def test_other_kinds_and_hidden_files_are_counted(tmp_path: Path) -> None:
@@ -181,13 +181,13 @@ def test_other_kinds_and_hidden_files_are_counted(tmp_path: Path) -> None:
         "cat/0.png cat/{1.webp,2.bmp,3.TIF,notes,4.gif,5.jfif} dog/1.png README.md "
         ".DS_Store .ipynb_checkpoints/0.png cat/._0.png __MACOSX/cat/0.png cat/@eaDir/0.png",
     )
-    found = tree.read(root)
+    files = tree.read(root)
     assert paths(root) == ["cat/0.png", "dog/1.png"]
-    assert found.told(("README.md",)) == (
+    assert files.told(("README.md",)) == (
         "2 images, 6 files of other kinds passed over (.bmp, .gif, .jfif, .tif, .webp, …), "
         "5 hidden entries passed over"
     )
-    assert sorted(tree.read(packed(root)).others) == sorted(found.others)
+    assert sorted(tree.read(pack(root)).others) == sorted(files.others)
 
 
 def test_where_there_is_no_image_what_is_there_is_told(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ def plant(root: Path, paths: str) -> Path:
     for path in paths.split():
         before, brace, rest = path.partition("{")
         middle, _, after = rest.partition("}")
-        for one in middle.split(",") if brace else [""]:
-            place(root / f"{before}{one}{after}", path.endswith("/"))
+        for choice in middle.split(",") if brace else [""]:
+            place(root / f"{before}{choice}{after}", path.endswith("/"))
     return root
 
 

@@ -102,17 +102,17 @@ def candidate(base: str, design: MLP, residual: float) -> search._Candidate:
 
 def test_the_least_changed_of_the_close_ones_or_else_the_nearest() -> None:
     """Arithmetic: a change counts 0.1 and its logarithm, a width to be padded 0.1."""
-    one = candidate("mixer_s16_224", MLP("mixer", 520, 8), -0.002)
+    wider = candidate("mixer_s16_224", MLP("mixer", 520, 8), -0.002)
     two = candidate("mixer_s16_224", MLP("mixer", 504, 9), 0.0001)
     far = candidate("mixer_s16_224", MLP("mixer", 512, 8), 0.0021)
-    assert (far.cost, one.cost, two.cost) == (
+    assert (far.cost, wider.cost, two.cost) == (
         0,
         pytest.approx(0.1 + 0.015504, abs=1e-6),
         pytest.approx(0.2 + 0.015748 + 0.117783, abs=1e-6),
     )
     padded = candidate("mixer_s16_224", MLP("mixer", 508, 8), 0.0)
     assert padded.cost == pytest.approx(0.2 + 0.007843, abs=1e-6)
-    assert search._best([two, far, padded, one], 0.01) == one
+    assert search._best([two, far, padded, wider], 0.01) == wider
     near = candidate("mixer_s16_224", MLP("mixer", 504, 9), 0.003)
     published = candidate("mixer_s16_224", MLP("mixer", 512, 8), 0.009)
     assert search._best([near, published], 0.01) == published  # the least changed of the accepted
@@ -136,7 +136,7 @@ def test_the_least_changed_of_the_close_ones_or_else_the_nearest() -> None:
 )  # fmt: skip
 def test_rivals_of_the_papers_models_stay_the_same(params: int, names: list[str]) -> None:
     """Runs of other days and machines measure the same models."""
-    assert [find(one, Target({"params": params})).name for one in RIVALS] == names
+    assert [find(rival, Target({"params": params})).name for rival in RIVALS] == names
 
 
 def test_a_published_member_that_is_close_stays_as_it_is() -> None:

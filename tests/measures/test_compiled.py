@@ -67,7 +67,7 @@ def test_a_mode_that_times_kernels_compiles_anew(tmp_path: Path) -> None:
 
 
 def test_the_folder_goes(tmp_path: Path) -> None:
-    with compiled.folder(tmp_path) as made:
-        assert made.parent == tmp_path
-        (made / "kernel.so").touch()
-    assert not made.exists()
+    with compiled.folder(tmp_path) as folder:
+        assert folder.parent == tmp_path
+        (folder / "kernel.so").touch()
+    assert not folder.exists()

@@ -99,7 +99,7 @@ def test_slowdowns_are_against_calm_blocks() -> None:
     assert conditions.compare([10.0, 5.0], [{}, BUSY]) == [{}, BUSY]
 
 
-def probed(*seconds: float) -> list[conditions.Covariates]:
+def conditions_of(*seconds: float) -> list[conditions.Covariates]:
     return conditions.covariates([{"probe": probe} for probe in seconds])
 
 
@@ -114,7 +114,7 @@ def probed(*seconds: float) -> list[conditions.Covariates]:
 def test_core_speed_is_of_the_slower_probe_against_a_fast_one(
     probes: tuple[float, ...], speeds: list[float]
 ) -> None:
-    assert [block["core_speed"] for block in probed(*probes)] == speeds
+    assert [block["core_speed"] for block in conditions_of(*probes)] == speeds
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_blocks_that_are_equally_disturbed_all_count() -> None:
     assert conditions.choose([{"gpu_foreign_processes": 1.0}] * 8) == [True] * 8
 
 
-def judged(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
+def judge(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
     compared = conditions.compare(rates, blocks)
     return conditions.judge({"throughput": rates, "time": [1 / rate for rate in rates]}, compared)
 
@@ -154,7 +154,7 @@ def judged(rates: list[float], blocks: list[conditions.Covariates]) -> Watched:
 def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:
     blocks = [{"foreign_load": float(load), "steal": 0.0} for load in (0, 1, 0, 0)]
     del blocks[2]["steal"]
-    watched = judged([10.0, 5.0, 8.0, 10.0], [*blocks])
+    watched = judge([10.0, 5.0, 8.0, 10.0], [*blocks])
     assert watched.values == {"throughput": [10, 8, 10], "time": [0.1, 0.125, 0.1]}
     assert watched.discarded == {"throughput": [5], "time": [0.2]}
     assert watched.covariates == {
@@ -164,7 +164,7 @@ def test_discarded_samples_and_their_conditions_are_kept_in_order() -> None:
 
 
 def test_a_process_that_stays_disturbed_says_so() -> None:
-    watched = judged([4.0, 2.0, 3.0, 1.0], [{}, BUSY, BUSY, BUSY])
+    watched = judge([4.0, 2.0, 3.0, 1.0], [{}, BUSY, BUSY, BUSY])
     assert watched.covariates["disturbed"] == [0, 1, 1, 1]  # one calm block is no calm rate
     assert watched.covariates["discarded"] == [0, 0, 0, 0]  # and all look equally disturbed
 
@@ -172,13 +172,13 @@ def test_a_process_that_stays_disturbed_says_so() -> None:
 @pytest.mark.parametrize("load", [0.0, 0.29])
 def test_without_a_cause_the_judgement_is_blind_to_the_samples(load: float) -> None:
     for rates in ([1.0, 2, 3, 4], [9.0, 1, 9, 9], [1.0, 9, 1, 1]):
-        watched = judged(rates, [{"foreign_load": load}] * 4)
+        watched = judge(rates, [{"foreign_load": load}] * 4)
         assert watched.covariates["discarded"] == [0, 0, 0, 0]
 
 
 def test_conditions_are_read_back_as_they_were_taken() -> None:
     blocks = [{"probe": 2.0, "steal": 0.5}, {"probe": 4.0, "steal": 0.0}]
-    watched = judged([2.0, 1.0], [{**block, "core_speed": 1.0} for block in blocks])
+    watched = judge([2.0, 1.0], [{**block, "core_speed": 1.0} for block in blocks])
     assert conditions.read_back(watched.covariates, fast=3.0) == [
         {"probe": 2.0, "steal": 0.5, "core_speed": 1.0},
         {"probe": 4.0, "steal": 0.0, "core_speed": 0.75},

@@ -161,10 +161,10 @@ def metered(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
 
 def test_joules_an_image_and_idle_power(metered: Callable[[float, float], None]) -> None:
     metered(50.0, 8.0)
-    found = energy.measure(MODEL, CPU)
-    assert found.values == {"energy": [pytest.approx(2.0)], "idle_power": [pytest.approx(50.0)]}
-    assert found.covariates == {"core_speed": [1.0], "disturbed": [0.0], "discarded": [0.0]}
-    assert found.discarded == {}
+    watched = energy.measure(MODEL, CPU)
+    assert watched.values == {"energy": [pytest.approx(2.0)], "idle_power": [pytest.approx(50.0)]}
+    assert watched.covariates == {"core_speed": [1.0], "disturbed": [0.0], "discarded": [0.0]}
+    assert watched.discarded == {}
 
 
 def test_whoever_is_there_beside_is_noted(
@@ -174,6 +174,6 @@ def test_whoever_is_there_beside_is_noted(
     metered(50.0, 8.0)
     probes = iter([1.0, 2.0])
     monkeypatch.setattr(energy, "look_for", lambda setting: lambda: {"probe": next(probes)})
-    found = energy.measure(MODEL, CPU)
-    assert found.covariates == {"core_speed": [0.5], "disturbed": [1.0], "discarded": [0.0]}
-    assert found.values["energy"] == [pytest.approx(2.0)]
+    watched = energy.measure(MODEL, CPU)
+    assert watched.covariates == {"core_speed": [0.5], "disturbed": [1.0], "discarded": [0.0]}
+    assert watched.values["energy"] == [pytest.approx(2.0)]

@@ -102,8 +102,8 @@ def test_complex_weights_compute_what_they_did(precision: Precision) -> None:
         warnings.simplefilter("error")  # torch warns where it discards imaginary parts
         place(module, setting)
     with torch.inference_mode():
-        found = module(images).float()
-    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+        logits = module(images).float()
+    torch.testing.assert_close(logits, expected, rtol=0.05, atol=0.05)
     ready.prepare_module(module, setting).forward()
 
 
@@ -271,9 +271,9 @@ def test_accuracy_takes_the_logits() -> None:
         def forward(self, x: Tensor) -> dict[str, Tensor]:
             return {"out": x.mean((2, 3)).repeat(1, 4)[:, :10] * torch.arange(10)}
 
-    seen = Preprocessing(Geometry(8, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
+    preprocessing = Preprocessing(Geometry(8, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
     model = Model("m", "M", "m", "python", "", num_classes=10)
-    predict = predict_with(Out(), model, SETTING, seen)
+    predict = predict_with(Out(), model, SETTING, preprocessing)
     classes, _ = predict(torch.full((2, 3, 8, 8), 255, dtype=torch.uint8))
     assert classes.tolist() == [[9, 8, 7, 6, 5]] * 2
 
@@ -283,11 +283,11 @@ def test_an_optimised_model_is_evaluated_with_the_weights_of_the_plain_one() -> 
     torch.manual_seed(0)
     module = ConvMixer(32, 2, kernel_size=9, num_classes=10).eval()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    seen = Preprocessing(Geometry(56, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
+    preprocessing = Preprocessing(Geometry(56, 1.0, "center", "bicubic"), (0, 0, 0), (1, 1, 1))
     plain = Model("m", "M", "convmixer", "convmixer", "", num_classes=10)
     pixels = torch.randint(256, (9, 3, 56, 56), dtype=torch.uint8)
-    classes, scores = predict_with(module, plain, SETTING, seen)(pixels)
-    fast = predict_with(module, replace(plain, optimised=True), SETTING, seen)(pixels)
+    classes, scores = predict_with(module, plain, SETTING, preprocessing)(pixels)
+    fast = predict_with(module, replace(plain, optimised=True), SETTING, preprocessing)(pixels)
     assert torch.equal(fast[0], classes)
     torch.testing.assert_close(fast[1], scores, rtol=1e-4, atol=1e-5)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -326,17 +326,17 @@ def test_of_several_compiled_modules_each_is_watched() -> None:
     setting = replace(SETTING, compile="default")
     model = Model("m", "M", "m", "python", "m:m", num_classes=10)
 
-    def told(module: nn.Module) -> dict[str, object]:
-        told: dict[str, object] = {}
+    def watch_twice(module: nn.Module) -> dict[str, object]:
+        details: dict[str, object] = {}
         call = call_of(module, setting)
-        run = watch(lambda batch: logits_of(call(batch)), module, model, told)
+        run = watch(lambda batch: logits_of(call(batch)), module, model, details)
         assert torch.equal(run(LOGITS), run(LOGITS))
-        return told
+        return details
 
-    assert told(Broken()) == told(Broken()) == {"graph_breaks": 1}
+    assert watch_twice(Broken()) == watch_twice(Broken()) == {"graph_breaks": 1}
     for _ in range(2):
         with pytest.raises(ModelError, match="set compile: none"):
-            told(Eager())
+            watch_twice(Eager())
 
 
 def test_what_a_users_code_switches_goes_back() -> None:

@@ -18,9 +18,9 @@ def test_percentiles_are_of_all_calls_on_the_clock(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(latency, "prepare", lambda *_: ready.Ready(lambda: torch.zeros(1)))
     monkeypatch.setattr(latency, "warm_up", lambda *_: [0.02] * 4)
     monkeypatch.setattr(latency.time, "perf_counter", lambda: next(clock))
-    found = latency.measure(MODEL, CPU).values
+    samples = latency.measure(MODEL, CPU).values
     expected = {"latency_p50": 0.0505, "latency_p90": 0.0901, "latency_p99": 0.09901}
-    assert {name: value for name, [value] in found.items()} == pytest.approx(expected, rel=1e-6)
+    assert {name: value for name, [value] in samples.items()} == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_weights_are_fetched_before_the_clock_starts(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(load_time.time, "perf_counter", tick)
 
-    def noted(name: str) -> Callable[..., Any]:
+    def note(name: str) -> Callable[..., Any]:
         step = getattr(load_time, name)
 
         def run(*given: Any) -> Any:
@@ -33,7 +33,7 @@ def test_weights_are_fetched_before_the_clock_starts(monkeypatch: pytest.MonkeyP
         return run
 
     for name in ("build", "place"):
-        monkeypatch.setattr(load_time, name, noted(name))
+        monkeypatch.setattr(load_time, name, note(name))
     monkeypatch.setattr(load_time.weights, "load", lambda *_: done.append("weights"))
     assert load_time.measure(MODEL, CPU) == {"load_time": [3.5]}
     assert done == ["build", "weights", "clock", "build", "weights", "place", "clock"]

@@ -30,15 +30,15 @@ CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 2, 56)
 
 def measure(name: str, model: Model = MODEL, setting: Setting = CPU) -> measures.Samples:
     forward.apply_flags(setting)
-    found = measures.function(name)(model, setting)
-    return found.values if isinstance(found, measures.Watched) else found
+    result = measures.function(name)(model, setting)
+    return result.values if isinstance(result, measures.Watched) else result
 
 
-def measured(name: str, model: Model, setting: Setting) -> measures.Samples:
+def measure_afresh(name: str, model: Model, setting: Setting) -> measures.Samples:
     """As a run measures: in a fresh process. This one has room left by earlier tests, in which a
     model would lie without the process growing."""
-    found: measures.Samples = local.call(f"cmx_bench.measures.{name}:measure", model, setting)
-    return found
+    samples: measures.Samples = local.call(f"cmx_bench.measures.{name}:measure", model, setting)
+    return samples
 
 
 def test_the_table_and_the_metrics_agree() -> None:

@@ -14,7 +14,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import SkipError
 from cmx_bench.measures import memory, ready
 
-from .test_measures import CPU, MODEL, measure, measured
+from .test_measures import CPU, MODEL, measure, measure_afresh
 
 
 def test_memory_holds_the_weights_and_the_images() -> None:
@@ -22,7 +22,7 @@ def test_memory_holds_the_weights_and_the_images() -> None:
     wide = replace(MODEL, args={"dim": 4096, "depth": 1, "kernel_size": 3, "patch_size": 7})
     weights = 4 * (4096 * (9 + 4096 + 6 + 147 + 10 + 3) + 10)
     assert weights < measure("planned_memory", wide)["planned_memory"][0] < 2 * weights
-    assert 0.9 * weights < measured("memory", wide, CPU)["peak_memory"][0] < 4 * weights
+    assert 0.9 * weights < measure_afresh("memory", wide, CPU)["peak_memory"][0] < 4 * weights
 
 
 @pytest.mark.parametrize("name", ["memory", "train_memory"])
@@ -37,7 +37,7 @@ def test_what_building_imports_is_no_memory_of_the_model(
     )
     monkeypatch.chdir(tmp_path)
     own = Model("m", "M", "m", "python", "own_late:build", num_classes=10)
-    assert max(value for [value] in measured(name, own, CPU).values()) < 128 * 2**20
+    assert max(value for [value] in measure_afresh(name, own, CPU).values()) < 128 * 2**20
 
 
 def test_building_for_the_imports_leaves_no_room_for_the_model(
@@ -55,7 +55,7 @@ def test_building_for_the_imports_leaves_no_room_for_the_model(
     )
     monkeypatch.chdir(tmp_path)
     own = Model("m", "M", "m", "python", "own_small:Own", num_classes=10)
-    assert measured("memory", own, CPU)["peak_memory"][0] > 200 * 200_000 * 4
+    assert measure_afresh("memory", own, CPU)["peak_memory"][0] > 200 * 200_000 * 4
 
 
 def test_the_peak_is_counted_anew() -> None:
@@ -82,11 +82,11 @@ def test_a_peak_that_cannot_be_counted_anew_is_that_of_the_process(
     if status is not None:
         (proc / "status").write_text(status)
     for name in ("memory", "train_memory"):
-        found = measures.function(name)(MODEL, CPU)
-        assert isinstance(found, measures.Watched)
-        assert found.details == {"peak_since": "the start of the process"}
+        watched = measures.function(name)(MODEL, CPU)
+        assert isinstance(watched, measures.Watched)
+        assert watched.details == {"peak_since": "the start of the process"}
         most = 99_999_999 * 1024 if status and "VmHWM" in status else _own_peak()
-        assert -(2**20) < max(value for [value] in found.values.values()) < most
+        assert -(2**20) < max(value for [value] in watched.values.values()) < most
 
 
 def _own_peak() -> int:

@@ -27,19 +27,21 @@ TOKENS = Model("t", "T", "vit", "timm", "test_vit", {"img_size": 56}, num_classe
 
 def inputs(module: nn.Module, run: forward.Forward) -> list[Tensor]:
     """What reaches each convolution in a pass, as fp16 holds it."""
-    seen: list[Tensor] = []
+    received: list[Tensor] = []
     hooks = [
-        one.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].half().float()))
-        for one in module.modules()
-        if isinstance(one, nn.Conv2d)
+        layer.register_forward_pre_hook(
+            lambda _, arguments: received.append(arguments[0].half().float())
+        )
+        for layer in module.modules()
+        if isinstance(layer, nn.Conv2d)
     ]
     run()
     for hook in hooks:
         hook.remove()
-    return seen
+    return received
 
 
-def varying(values: Tensor) -> float:
+def variation(values: Tensor) -> float:
     """The share of the root mean square that differs between positions."""
     alone = values - values.mean((2, 3), keepdim=True)
     return float(alone.square().mean().sqrt() / values.square().mean().sqrt())
@@ -53,9 +55,11 @@ def test_what_reaches_the_last_layers_differs_between_positions() -> None:
     module = forward.place(build(DEEP, 56), CPU)
     before = inputs(module, as_built(module))[-1]
     after = inputs(module, ready.prepare_module(module, CPU).forward)[-1]
-    assert varying(before) < 0.2
-    assert varying(after) > 0.95
-    equal = [float((one[..., 1:] == one[..., :-1]).float().mean()) for one in (before, after)]
+    assert variation(before) < 0.2
+    assert variation(after) > 0.95
+    equal = [
+        float((values[..., 1:] == values[..., :-1]).float().mean()) for values in (before, after)
+    ]
     assert equal[1] < equal[0] / 2
 
 
@@ -63,9 +67,9 @@ def test_what_reaches_the_last_layers_differs_between_positions() -> None:
 def test_a_timed_pass_gives_what_one_in_training_mode_would(model: Model) -> None:
     module = forward.place(build(model, 56), CPU)
     training = copy.deepcopy(module)
-    layers = [one for one in training.modules() if isinstance(one, nn.BatchNorm2d)]
-    for one in layers:
-        one.train()
+    layers = [layer for layer in training.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in layers:
+        layer.train()
     assert layers
     torch.testing.assert_close(
         ready.prepare_module(module, CPU).forward(), training(forward.images(CPU))
@@ -87,19 +91,20 @@ def test_nothing_else_changes() -> None:
     changed = {name for name, value in module.state_dict().items() if not value.equal(before[name])}
     assert {name.rpartition(".")[2] for name in changed} == {"running_mean", "running_var"}
     assert torch.get_rng_state().equal(random)
-    assert not any(one.training or one._forward_pre_hooks for one in module.modules())
-    assert {one.momentum for one in module.modules() if isinstance(one, nn.BatchNorm2d)} == {0.1}
+    assert not any(layer.training or layer._forward_pre_hooks for layer in module.modules())
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.1}
 
 
 def test_the_same_weights_get_the_same_statistics() -> None:
     """In every process: weights are drawn from a generator that begins the same in all."""
-    found = []
+    statistics = []
     for _ in range(2):
         torch.manual_seed(3)
         module = forward.place(build(DEEP, 56), CPU)
         ready.prepare_module(module, CPU)
-        found.append([buffer.tolist() for buffer in module.buffers()])
-    assert found[0] == found[1]
+        statistics.append([buffer.tolist() for buffer in module.buffers()])
+    assert statistics[0] == statistics[1]
 
 
 def test_without_batchnorm_no_pass_is_run() -> None:

@@ -22,7 +22,7 @@ class NvmlNotFoundError(NvmlError):
     pass
 
 
-def missing(*_: object) -> Any:
+def lack(*_: object) -> Any:
     raise NvmlError("Function Not Found")
 
 
@@ -40,7 +40,7 @@ def stand_in(**functions: Any) -> ModuleType:
         nvmlSystemGetDriverVersion=lambda: "580.1",
         nvmlDeviceGetHandleByUUID={f"GPU-{UUID}": "the GPU"}.__getitem__,
         nvmlDeviceGetMaxClockInfo=lambda gpu, clock: 1980,
-        nvmlDeviceGetApplicationsClock=missing,
+        nvmlDeviceGetApplicationsClock=lack,
         nvmlDeviceGetEnforcedPowerLimit=lambda gpu: 350_000,
         nvmlDeviceGetEccMode=lambda gpu: [1, 1],
         nvmlDeviceGetMigMode=lambda gpu: [0, 0],
@@ -84,7 +84,7 @@ def test_how_a_gpu_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["Event", "Throttle"])
 def test_a_clocks_reasons_under_either_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    module = stand_in(nvmlDeviceGetCurrentClocksEventReasons=missing)
+    module = stand_in(nvmlDeviceGetCurrentClocksEventReasons=lack)
     setattr(module, f"nvmlDeviceGetCurrentClocks{name}Reasons", lambda gpu: 0x44)
     install(monkeypatch, module)
     assert nvml.reader("cuda:0")() == HELD_BACK | {"gpu_foreign_processes": 0}
@@ -92,9 +92,9 @@ def test_a_clocks_reasons_under_either_name(monkeypatch: pytest.MonkeyPatch, nam
 
 def test_what_a_gpu_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     module = stand_in(
-        nvmlDeviceGetCurrentClocksEventReasons=missing,
-        nvmlDeviceGetViolationStatus=missing,
-        nvmlDeviceGetProcessUtilization=missing,
+        nvmlDeviceGetCurrentClocksEventReasons=lack,
+        nvmlDeviceGetViolationStatus=lack,
+        nvmlDeviceGetProcessUtilization=lack,
     )
     del module.__dict__["nvmlDeviceGetTemperature"]  # as an older nvidia-ml-py lacks some
     install(monkeypatch, module)
@@ -107,11 +107,11 @@ def test_processes_that_compute_nothing_are_no_company(monkeypatch: pytest.Monke
 
     def samples(gpu: object, newest: int) -> list[SimpleNamespace]:
         assert gpu == "the GPU"
-        found = [SimpleNamespace(pid=pid, timeStamp=time, smUtil=share)
+        newer = [SimpleNamespace(pid=pid, timeStamp=time, smUtil=share)
                  for pid, time, share in taken if newest < time <= now[0]]  # fmt: skip
-        if not found:
+        if not newer:
             raise NvmlNotFoundError("Not Found")
-        return found
+        return newer
 
     install(monkeypatch, stand_in(nvmlDeviceGetProcessUtilization=samples))
     read = nvml.reader("cuda:0")
@@ -135,7 +135,7 @@ def test_a_mig_instance_is_asked_about_as_its_gpu(monkeypatch: pytest.MonkeyPatc
     assert nvml.open_device("cuda:0") == (module, "the GPU")
 
 
-@pytest.mark.parametrize("silent", [None, stand_in(nvmlInit=missing)])
+@pytest.mark.parametrize("silent", [None, stand_in(nvmlInit=lack)])
 def test_without_nvidia_ml_py_or_a_driver_that_answers(
     monkeypatch: pytest.MonkeyPatch, silent: ModuleType | None
 ) -> None:

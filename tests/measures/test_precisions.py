@@ -49,11 +49,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
 
     @torch.jit.script
-    def scripted(rows: Tensor, weight: Tensor) -> Tensor:
+    def multiply_in_fp64(rows: Tensor, weight: Tensor) -> Tensor:
         return rows.double() @ weight.double().t()
 
 
-def told(function: Callable[[Heads, Tensor], Tensor], precision: Precision) -> object:
+def find_precisions(function: Callable[[Heads, Tensor], Tensor], precision: Precision) -> object:
     setting = replace(SETTING, precision=precision)
     prepared = ready.prepare_module(place(Heads(function), setting), setting, MODEL)
     return prepared.details.get("precisions")
@@ -67,7 +67,7 @@ def told(function: Callable[[Heads, Tensor], Tensor], precision: Precision) -> o
         (lambda heads, rows: heads.own(rows), "autocast", None),
         (lambda heads, rows: rows.double().sin(), "fp32", None),  # no product
         (cast(torch.float64), "fp32", {"float64": 0.75}),
-        (lambda heads, rows: scripted(rows, heads.own.weight), "fp32", {"float64": 0.75}),
+        (lambda heads, rows: multiply_in_fp64(rows, heads.own.weight), "fp32", {"float64": 0.75}),
         (cast(torch.float32), "bf16", {"float32": 0.75}),
         (cast(torch.float16), "bf16", {"float16": 0.75}),
         (without_autocast, "autocast", {"float32": 0.75}),
@@ -78,11 +78,11 @@ def told(function: Callable[[Heads, Tensor], Tensor], precision: Precision) -> o
 def test_products_in_other_numbers_are_told(
     function: Callable[[Heads, Tensor], Tensor], precision: Precision, expected: object
 ) -> None:
-    assert told(function, precision) == expected
+    assert find_precisions(function, precision) == expected
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_products_in_smaller_numbers_are_refused(dtype: torch.dtype) -> None:
     kind = str(dtype).removeprefix("torch.")
     with pytest.raises(ModelError, match=f"computes mm in {kind} by its own choice, .* for fp32;"):
-        told(cast(dtype), "fp32")
+        find_precisions(cast(dtype), "fp32")

@@ -17,7 +17,7 @@ from .events import note_events
 JIFFY = 1 / os.sysconf("SC_CLK_TCK")
 
 
-def written(root: Path, files: dict[str, str]) -> Path:
+def write_files(root: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -30,7 +30,7 @@ def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
 
 def test_a_system_that_tells_half(tmp_path: Path) -> None:
     """As sandboxes do: the files are there, and empty or short."""
-    root = written(tmp_path, {
+    root = write_files(tmp_path, {
         "proc/stat": "", "proc/self/task/7/schedstat": "0\n", "proc/self/cgroup": "\n",
         "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "",
     })  # fmt: skip
@@ -41,7 +41,7 @@ def test_a_systems_counters_become_covariates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heat = "sys/devices/system/cpu/cpu{}/thermal_throttle/core_throttle_count"
-    root = written(tmp_path, {
+    root = write_files(tmp_path, {
         "proc/stat": "cpu 100 0 0 500 0 0 0 3\n",
         "proc/self/task/7/schedstat": "9 1000000000 3\n",
         "proc/self/task/8/schedstat": "9 500000000 3\n",
@@ -56,7 +56,7 @@ def test_a_systems_counters_become_covariates(
     monkeypatch.setattr(probes.time, "process_time", lambda: now[1])
     read = probes._system(root)
     before = read()
-    written(root, {
+    write_files(root, {
         "proc/stat": "cpu 300 0 0 680 0 0 0 23\n",
         "proc/self/task/8/schedstat": "9 600000000 4\n",
         "sys/fs/cgroup/a/cpu.stat": "usage_usec 9\nthrottled_usec 750000\n",
@@ -85,13 +85,13 @@ def test_a_systems_counters_become_covariates(
 def test_limits_of_either_kind_of_control_group(
     tmp_path: Path, cgroup: str, file: str, text: str
 ) -> None:
-    root = written(tmp_path, {"proc/self/cgroup": cgroup, f"sys/fs/cgroup/{file}": f"{text}\n"})
+    root = write_files(tmp_path, {"proc/self/cgroup": cgroup, f"sys/fs/cgroup/{file}": f"{text}\n"})
     assert probes._system(root)()["throttled"] == pytest.approx(2.0)
 
 
 def test_a_control_group_without_limits_says_nothing(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "0::/\n3:cpuset:/\n", "sys/fs/cgroup/cpu.stat": "usage_usec 1\n"}
-    root = written(tmp_path, files | {"sys/fs/cgroup/cpuset/cpu.stat": "throttled_usec 5\n"})
+    root = write_files(tmp_path, files | {"sys/fs/cgroup/cpuset/cpu.stat": "throttled_usec 5\n"})
     assert "throttled" not in probes._system(root)()
 
 
@@ -115,13 +115,13 @@ def test_a_probe_and_the_threads_of_a_runtime_do_not_meet(
     """Its threads spin behind a block on the probe's cores, and torch's behind a probe."""
     asked: list[str] = []
 
-    def noting(name: str) -> dict[str, float]:
+    def note(name: str) -> dict[str, float]:
         asked.append(name)
         return {}
 
-    monkeypatch.setattr(probes, "_system", lambda: partial(noting, "system"))
-    monkeypatch.setattr(probes, "_probe", lambda: partial(noting, "probe"))
-    monkeypatch.setattr(probes, "rest", partial(noting, "rest"))
+    monkeypatch.setattr(probes, "_system", lambda: partial(note, "system"))
+    monkeypatch.setattr(probes, "_probe", lambda: partial(note, "probe"))
+    monkeypatch.setattr(probes, "rest", partial(note, "rest"))
     probes.look_for(Setting("s", "cpu", "fp32", "nchw", "none", 1, 32, runtime=runtime))()
     assert asked == order
 

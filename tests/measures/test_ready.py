@@ -67,9 +67,9 @@ def test_the_record_tells_the_difference_and_the_options(
 ) -> None:
     pretend(lambda logits: logits * (1 + 1e-4))
     prepared = ready.prepare(MIXER, SETTING)
-    told = prepared.details["runtime"]
-    assert told["difference"] == pytest.approx(1e-4, rel=1e-2)
-    assert (told["tolerance"], told["options"]) == (1e-3, {"threads": 2})
+    details = prepared.details["runtime"]
+    assert details["difference"] == pytest.approx(1e-4, rel=1e-2)
+    assert (details["tolerance"], details["options"]) == (1e-3, {"threads": 2})
     assert set(prepared.seconds) == {"export_time", "compile_time"}
     logits = prepared.forward()
     assert isinstance(logits, Tensor)
@@ -201,10 +201,10 @@ def test_int8_is_judged_by_all_logits_on_the_images_of_its_calibration(
     pretended = pretend(lambda logits: logits + 0.1 * (logits - logits.mean()))
     with giving(lambda size: Calibration(IMAGES, "here")):
         details = ready.prepare(MIXER, INT8).details
-    told = details["runtime"]
+    runtime = details["runtime"]
     assert torch.equal(torch.cat([*pretended.batches]), IMAGES)
-    assert 0 < told["difference"] < told["tolerance"] == 0.5
-    assert (told["calibration"]["source"], told["quantised"]["products"]) == ("here", (2, 3))
+    assert 0 < runtime["difference"] < runtime["tolerance"] == 0.5
+    assert (runtime["calibration"]["source"], runtime["quantised"]["products"]) == ("here", (2, 3))
     record = Record(
         "m/throughput/s", "m", "throughput", "s", 0, "ok", {"throughput": [1.0]}, "", "e",
         "2026-11-30T00:00:00+00:00", 1.0, details=details,
@@ -250,8 +250,8 @@ def test_a_last_batch_may_be_smaller(pretend: Callable[..., Pretended]) -> None:
     pretend()
     module, batch = place(build(MIXER, 28), SETTING), images(SETTING)
     ready.initialise(module, batch, SETTING)
-    call, told = ready.prepare_call(module, SETTING)
-    assert told["runtime"]["difference"] == 0
+    call, details = ready.prepare_call(module, SETTING)
+    assert details["runtime"]["difference"] == 0
     torch.testing.assert_close(call(batch[:1]), call(batch)[:1])
 
 

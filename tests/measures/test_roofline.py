@@ -32,9 +32,9 @@ def taken() -> Watched:
         patch.setitem(roofline.SIDE, "cpu", 16)
         patch.setattr(roofline, "LONGEST", 2000)
         patch.setitem(roofline.COPIED, "cpu", 2**10)
-        found = roofline.measure(MODEL, CPU)
-    assert isinstance(found, Watched)
-    return found
+        watched = roofline.measure(MODEL, CPU)
+    assert isinstance(watched, Watched)
+    return watched
 
 
 def test_macs_and_bytes_of_a_batch(taken: Watched) -> None:
@@ -49,7 +49,7 @@ def test_macs_and_bytes_of_a_batch(taken: Watched) -> None:
 def test_each_call_is_timed_by_itself(taken: Watched) -> None:
     """Two depthwise convolutions, three others, one linear layer: a second each. The clock is read
     13 times between the beginning and the end of a pass."""
-    seconds = {kind: one["seconds"] for kind, one in taken.details["work"].items()}
+    seconds = {kind: work["seconds"] for kind, work in taken.details["work"].items()}
     assert seconds == {
         "depthwise": [2, 2, 2], "convolution": [3, 3, 3], "linear": [1, 1, 1], "other": [7, 7, 7],
     }  # fmt: skip
@@ -58,17 +58,17 @@ def test_each_call_is_timed_by_itself(taken: Watched) -> None:
 def test_rates(taken: Watched) -> None:
     assert taken.values["compute_peak"] == [16**3 / 2]
     assert taken.values["bandwidth_peak"] == [2 * 2**10 / 2]
-    macs = sum(one["macs"] for one in taken.details["work"].values())
+    macs = sum(work["macs"] for work in taken.details["work"].values())
     assert taken.values["mac_rate"] == [pytest.approx(macs / 13)] * 3
 
 
 def test_details_are_read_for_one_image(taken: Watched) -> None:
-    found = {one.kind: one for one in read(taken.details, CPU.batch_size)}
-    assert list(found) == [kind for kind in KINDS if kind != "attention"]
-    assert found["depthwise"].macs == 2 * TOKENS * 16 * 5**2
-    assert found["depthwise"].seconds == 1
-    assert found["depthwise"].rate == 2 * TOKENS * 16 * 5**2
-    assert found["other"].intensity is None
+    by_kind = {work.kind: work for work in read(taken.details, CPU.batch_size)}
+    assert list(by_kind) == [kind for kind in KINDS if kind != "attention"]
+    assert by_kind["depthwise"].macs == 2 * TOKENS * 16 * 5**2
+    assert by_kind["depthwise"].seconds == 1
+    assert by_kind["depthwise"].rate == 2 * TOKENS * 16 * 5**2
+    assert by_kind["other"].intensity is None
 
 
 @pytest.mark.parametrize("precision", ["bf16", "autocast"])
@@ -128,9 +128,9 @@ def test_a_peak_of_int8_is_no_less_than_that_of_fp32(monkeypatch: pytest.MonkeyP
 def test_real_peaks_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(roofline.SIDE, "cpu", 64)
     monkeypatch.setitem(roofline.COPIED, "cpu", 2**16)
-    found = roofline.measure(MODEL, CPU)
-    assert min(found.values["compute_peak"] + found.values["bandwidth_peak"]) > 0
-    assert all(min(one["seconds"]) > 0 for one in found.details["work"].values())
+    watched = roofline.measure(MODEL, CPU)
+    assert min(watched.values["compute_peak"] + watched.values["bandwidth_peak"]) > 0
+    assert all(min(work["seconds"]) > 0 for work in watched.details["work"].values())
 
 
 def test_a_gpu_waits_until_the_timed_pass_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_a_gpus_blocks_say_what_share_launching_takes(monkeypatch: pytest.Monkey
     monkeypatch.setattr(throughput, "launch_seconds", lambda forward: 0.07)
     on_gpu = replace(CPU, device="cuda:0")
     _, blocks = throughput.take(torch.zeros, on_gpu, lambda count: (count * next(seconds),))
-    assert [one["launching"] for one in blocks.conditions] == [
+    assert [condition["launching"] for condition in blocks.conditions] == [
         pytest.approx(0.7), 1.0, *[pytest.approx(0.7)] * 6,
     ]  # fmt: skip
     assert "launching" not in throughput.measure(MODEL, CPU).covariates

@@ -235,5 +235,5 @@ def test_blocks_say_how_long_the_gpu_was_warmed(monkeypatch: pytest.MonkeyPatch)
         return (0.1 * passes,)
 
     _, blocks = throughput.take(lambda: torch.zeros(()), GPU, block)
-    assert [one["gpu_warm_up"] for one in blocks.conditions] == [3.0] * 8
+    assert [condition["gpu_warm_up"] for condition in blocks.conditions] == [3.0] * 8
     assert timed == [5] * 8  # the passes that warm it are no blocks

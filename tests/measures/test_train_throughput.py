@@ -55,10 +55,10 @@ def test_disturbed_blocks_count_for_no_metric(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("steady")
 def test_phases_add_up_to_the_step() -> None:
     apply_flags(CPU)
-    found = train_throughput.measure(MODEL, CPU)
-    assert isinstance(found, Watched)
-    phases = (found.values[f"train_{phase}_time"] for phase in training_step.PHASES)
-    for rate, *seconds in zip(found.values["train_throughput"], *phases, strict=True):
+    watched = train_throughput.measure(MODEL, CPU)
+    assert isinstance(watched, Watched)
+    phases = (watched.values[f"train_{phase}_time"] for phase in training_step.PHASES)
+    for rate, *seconds in zip(watched.values["train_throughput"], *phases, strict=True):
         assert min(seconds) > 0
         assert sum(seconds) == pytest.approx(CPU.batch_size / rate)
-    assert len(found.values["train_throughput"]) >= conditions.FEWEST_KEPT
+    assert len(watched.values["train_throughput"]) >= conditions.FEWEST_KEPT

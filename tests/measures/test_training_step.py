@@ -29,12 +29,12 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     """The modules that training builds, the same at every time."""
     modules: list[nn.Module] = []
 
-    def seeded(model: Model, image_size: int) -> nn.Module:
+    def build_seeded(model: Model, image_size: int) -> nn.Module:
         torch.manual_seed(0)
         modules.append(build(model, image_size))
         return modules[-1]
 
-    monkeypatch.setattr(training_step, "build", seeded)
+    monkeypatch.setattr(training_step, "build", build_seeded)
     return modules
 
 
@@ -82,13 +82,13 @@ def test_precisions(
     built: list[nn.Module], precision: Precision, stored: torch.dtype, computed: torch.dtype
 ) -> None:
     step = prepare(MODEL, replace(CPU, precision=precision))
-    seen: set[torch.dtype] = set()
+    dtypes: set[torch.dtype] = set()
     [module] = built
     convolution = next(m for m in module.modules() if isinstance(m, nn.Conv2d))
-    convolution.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    convolution.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     before = [p.detach().clone() for p in module.parameters()]
     losses = [step().item() for _ in range(8)]  # a scaler finds its scale within some steps
-    assert seen == {computed}
+    assert dtypes == {computed}
     assert {p.dtype for p in module.parameters()} == {stored}
     assert all(map(math.isfinite, losses))
     assert any(not torch.equal(p, old) for p, old in zip(module.parameters(), before, strict=True))
@@ -110,7 +110,7 @@ def test_a_users_model_may_have_other_classes_and_give_two_outputs(
     assert prepare(replace(MODEL, num_classes=1000), replace(CPU, batch_size=64))() > 0
 
 
-def noting(asked: list[str]) -> Step:
+def noting_step(asked: list[str]) -> Step:
     """A step that only notes its phases."""
 
     def forward() -> Tensor:
@@ -124,7 +124,7 @@ def test_phases_are_split_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 1.0, 3.0, 7.0, 8.0, 10.0, 14.5])  # 1, 2, 4 and 1, 2, 4.5 seconds
     monkeypatch.setattr(training_step.time, "perf_counter", lambda: next(moments))
     asked: list[str] = []
-    assert split(noting(asked), 2, "cpu") == (2.0, 4.0, 8.5)
+    assert split(noting_step(asked), 2, "cpu") == (2.0, 4.0, 8.5)
     assert asked == ["forward", "backward", "optimizer"] * 2
 
 
@@ -148,6 +148,6 @@ def test_phases_are_split_by_events_with_one_wait(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: asked.append("synchronize"))
-    assert split(noting(asked), 2, "cuda:0") == (1 + 8, 2 + 16, 4 + 32)
-    one = ["forward", "record", "backward", "record", "optimizer", "record"]
-    assert asked == ["synchronize", "record", *one, *one, "wait"]
+    assert split(noting_step(asked), 2, "cuda:0") == (1 + 8, 2 + 16, 4 + 32)
+    step = ["forward", "record", "backward", "record", "optimizer", "record"]
+    assert asked == ["synchronize", "record", *step, *step, "wait"]

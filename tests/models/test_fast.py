@@ -20,7 +20,7 @@ from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.models.fast import FastConvMixer, finish, optimise
 
 
-def drawn(module: nn.Module) -> nn.Module:
+def draw_weights(module: nn.Module) -> nn.Module:
     """The module in evaluation mode, its parameters and statistics drawn; some scales are 0 or
     negative, as training may leave them."""
     torch.manual_seed(0)
@@ -53,12 +53,16 @@ def difference(plain: nn.Module, images: Tensor) -> float:
 def test_logits_equal_the_plain_ones_in_fp64(
     activation: Any, kernel_size: int, patch_size: int, shape: tuple[int, ...]
 ) -> None:
-    plain = drawn(ConvMixer(24, 3, kernel_size, patch_size, activation, num_classes=10)).double()
+    plain = draw_weights(
+        ConvMixer(24, 3, kernel_size, patch_size, activation, num_classes=10)
+    ).double()
     assert difference(plain, torch.randn(shape, dtype=torch.float64)) < 1e-10
 
 
 def test_timms_convmixer_too() -> None:
-    plain = drawn(timm.models.convmixer.ConvMixer(16, 2, kernel_size=8, num_classes=10)).double()
+    plain = draw_weights(
+        timm.models.convmixer.ConvMixer(16, 2, kernel_size=8, num_classes=10)
+    ).double()
     assert difference(plain, torch.randn(2, 3, 56, 70, dtype=torch.float64)) < 1e-10
 
 
@@ -67,7 +71,7 @@ def test_timms_convmixer_too() -> None:
 def test_logits_equal_the_plain_ones_in_fp32_in_both_layouts(
     kernel_size: int, layout: torch.memory_format
 ) -> None:
-    plain = drawn(ConvMixer(64, 4, kernel_size)).to(memory_format=layout)
+    plain = draw_weights(ConvMixer(64, 4, kernel_size)).to(memory_format=layout)
     assert difference(plain, torch.randn(2, 3, 112, 112).contiguous(memory_format=layout)) < 1e-4
 
 
@@ -91,7 +95,7 @@ def test_activations_have_the_layout_of_the_kernel_whatever_the_images_have(
 
 
 def test_bf16_and_autocast_stay_in_bf16() -> None:
-    plain = drawn(ConvMixer(32, 2, 7))
+    plain = draw_weights(ConvMixer(32, 2, 7))
     images = torch.randn(2, 3, 56, 56)
     expected = plain(images)
     fast: Any = optimise(plain)
@@ -106,7 +110,7 @@ def test_bf16_and_autocast_stay_in_bf16() -> None:
 
 
 def test_it_compiles_as_one_graph_and_is_exported() -> None:
-    plain = drawn(ConvMixer(16, 2, 9))
+    plain = draw_weights(ConvMixer(16, 2, 9))
     images = torch.randn(2, 3, 56, 56)
     with torch.no_grad():
         expected = plain(images)
@@ -118,7 +122,7 @@ def test_it_compiles_as_one_graph_and_is_exported() -> None:
 
 
 def test_a_convmixer_inside_another_module() -> None:
-    plain = nn.Sequential(nn.Identity(), drawn(ConvMixer(8, 1, 3)))
+    plain = nn.Sequential(nn.Identity(), draw_weights(ConvMixer(8, 1, 3)))
     images = torch.randn(1, 3, 14, 14)
     with torch.no_grad():
         expected = plain(images)

@@ -23,7 +23,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     monkeypatch.setattr(sys, "path", [*sys.path])
     modules = dict(sys.modules)
-    for name in [one for one in sys.modules if one.partition(".")[0] in NAMES]:
+    for name in [module for module in sys.modules if module.partition(".")[0] in NAMES]:
         del sys.modules[name]
     yield
     sys.modules.clear()
@@ -41,7 +41,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     return here, other
 
 
-def written(path: Path, text: str) -> str:
+def write(path: Path, text: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -49,9 +49,9 @@ def written(path: Path, text: str) -> str:
 
 def test_the_working_folder_comes_first(folders: tuple[Path, Path]) -> None:
     here, other = folders
-    digest = written(here / "own_net.py", "import own_layers\nwhere = 'here'\n")
-    written(other / "own_net.py", "where = 'other'\n")
-    written(other / "own_layers.py", "")
+    digest = write(here / "own_net.py", "import own_layers\nwhere = 'here'\n")
+    write(other / "own_net.py", "where = 'other'\n")
+    write(other / "own_layers.py", "")
     assert importing.module_of("own_net").where == "here"
     assert importing.origin("own_net:build") == {"file": "own_net.py", "sha256": digest}
 
@@ -61,9 +61,9 @@ def test_the_working_folder_comes_last_for_a_side(
 ) -> None:
     here, other = folders
     monkeypatch.setenv(importing.LAST, "1")
-    written(here / "own_net.py", "where = 'here'\n")
-    written(here / "own_layers.py", "where = 'here'\n")
-    digest = written(other / "own_net.py", "where = 'other'\n")
+    write(here / "own_net.py", "where = 'here'\n")
+    write(here / "own_layers.py", "where = 'here'\n")
+    digest = write(other / "own_net.py", "where = 'other'\n")
     assert importing.module_of("own_net").where == "other"
     assert importing.origin("own_net:build") == {"file": "site/own_net.py", "sha256": digest}
     assert importing.module_of("own_layers").where == "here"
@@ -72,8 +72,8 @@ def test_the_working_folder_comes_last_for_a_side(
 def test_what_is_needed_is_never_taken_from_the_working_folder(folders: tuple[Path, Path]) -> None:
     here, _ = folders
     for name in ("seaborn/__init__.py", "queue.py", "torch.py", "cmx_bench/__init__.py"):
-        written(here / name, "raise RuntimeError('the wrong one')\n")
-    written(here / "own_net.py", "import queue, seaborn, torch, cmx_bench\n")
+        write(here / name, "raise RuntimeError('the wrong one')\n")
+    write(here / "own_net.py", "import queue, seaborn, torch, cmx_bench\n")
     importing.module_of("own_net")
     with pytest.raises(ImportError, match="queue.py in the working folder is called like a module"):
         importing.module_of("queue")
@@ -83,8 +83,8 @@ def test_what_is_needed_is_never_taken_from_the_working_folder(folders: tuple[Pa
 
 def test_a_folder_without_code_hides_no_package(folders: tuple[Path, Path]) -> None:
     here, other = folders
-    written(here / "own_data" / "image.txt", "")
-    written(other / "own_data" / "__init__.py", "where = 'other'\n")
+    write(here / "own_data" / "image.txt", "")
+    write(other / "own_data" / "__init__.py", "where = 'other'\n")
     assert importing.module_of("own_data").where == "other"
 
 
@@ -92,13 +92,13 @@ def test_the_hash_is_of_all_that_the_text_imports_from_the_folder(
     folders: tuple[Path, Path],
 ) -> None:
     here, _ = folders
-    written(here / "own_package" / "__init__.py", "")
-    written(here / "own_package" / "nets" / "__init__.py", "")
-    written(here / "own_package" / "nets" / "net.py", "from ..parts import norm\nimport torch\n")
-    written(here / "own_package" / "parts" / "__init__.py", "")
-    written(here / "own_package" / "parts" / "norm.py", "def f():\n    import own_layers\n")
-    written(here / "own_package" / "unused.py", "")
-    written(here / "own_layers.py", "size = 3\n")
+    write(here / "own_package" / "__init__.py", "")
+    write(here / "own_package" / "nets" / "__init__.py", "")
+    write(here / "own_package" / "nets" / "net.py", "from ..parts import norm\nimport torch\n")
+    write(here / "own_package" / "parts" / "__init__.py", "")
+    write(here / "own_package" / "parts" / "norm.py", "def f():\n    import own_layers\n")
+    write(here / "own_package" / "unused.py", "")
+    write(here / "own_layers.py", "size = 3\n")
 
     def origin() -> dict[str, str]:
         importing.module_of("own_package.nets.net")
@@ -107,7 +107,7 @@ def test_the_hash_is_of_all_that_the_text_imports_from_the_folder(
     first = origin()
     assert first["file"] == "own_package/nets/net.py"
     assert origin() == first
-    written(here / "own_package" / "unused.py", "changed = True\n")
+    write(here / "own_package" / "unused.py", "changed = True\n")
     assert origin() == first
     for file in ("own_layers.py", "own_package/parts/norm.py", "own_package/__init__.py"):
         before = origin()
@@ -130,14 +130,14 @@ def test_the_hash_is_of_what_is_imported_by_name_and_of_what_is_read(
     folders: tuple[Path, Path], changed: str
 ) -> None:
     here, _ = folders
-    written(here / "own_net.py", TEXT)
-    written(here / "own_layers.py", "width = 3\n")
-    written(here / "own_data.json", "3")
-    written(here / "own_heads", "3")
+    write(here / "own_net.py", TEXT)
+    write(here / "own_layers.py", "width = 3\n")
+    write(here / "own_data.json", "3")
+    write(here / "own_heads", "3")
     importing.module_of("own_net")
     before = importing.origin("own_net:build")
     assert before == importing.origin("own_net:build")
-    written(here / changed, "width = 4\n")
+    write(here / changed, "width = 4\n")
     assert importing.origin("own_net:build")["sha256"] != before["sha256"]
 
 
@@ -147,13 +147,13 @@ def test_the_version_of_a_package_that_it_imports_is_part_of_the_hash(
     """Another version of such a package may be another model of the same name."""
     here, other = folders
     text = "import torch\ndef net(): from own_library.nets import net\n"
-    digest = written(here / "own_net.py", text)
+    digest = write(here / "own_net.py", text)
     importing.module_of("own_net")
     assert importing.origin("own_net:build")["sha256"] == digest  # torch's is in the environment
     hashes = {digest}
     for version in ("5.24.0", "5.25.0"):
         about = f"Metadata-Version: 2.1\nName: own-library\nVersion: {version}\n"
-        written(other / "own_library.dist-info" / "METADATA", about)
+        write(other / "own_library.dist-info" / "METADATA", about)
         hashes.add(importing.origin("own_net:build")["sha256"])
     assert len(hashes) == 3
 
@@ -162,17 +162,17 @@ def test_what_no_python_of_now_can_read_is_part_of_the_hash_too(
     folders: tuple[Path, Path],
 ) -> None:
     here, _ = folders
-    written(here / "own_net.py", "import sys\nif sys.version_info < (3,):\n    import own_old\n")
-    written(here / "own_old.py", "print 'hello'\n")
+    write(here / "own_net.py", "import sys\nif sys.version_info < (3,):\n    import own_old\n")
+    write(here / "own_old.py", "print 'hello'\n")
     importing.module_of("own_net")
     before = importing.origin("own_net:build")["sha256"]
-    written(here / "own_old.py", "print 'goodbye'\n")
+    write(here / "own_old.py", "print 'goodbye'\n")
     assert importing.origin("own_net:build")["sha256"] != before
 
 
 def test_of_a_module_without_a_text_the_file_it_has(folders: tuple[Path, Path]) -> None:
     here, _ = folders
-    written(here / "own_net.py", "size = 3\n")
+    write(here / "own_net.py", "size = 3\n")
     file = Path(py_compile.compile(str(here / "own_net.py"), str(here / "own_net.pyc")) or "")
     (here / "own_net.py").unlink()
     importing.module_of("own_net")
@@ -184,11 +184,11 @@ def test_of_an_installed_module_the_file_alone(folders: tuple[Path, Path]) -> No
     _, other = folders
     site = other / "site-packages"
     sys.path.insert(0, str(site))
-    digest = written(site / "own_installed.py", "import own_layers\n")
-    written(site / "own_layers.py", "")
+    digest = write(site / "own_installed.py", "import own_layers\n")
+    write(site / "own_layers.py", "")
     importing.module_of("own_installed")
-    found = importing.origin("own_installed:build")
-    assert found == {"file": "site-packages/own_installed.py", "sha256": digest}
+    origin = importing.origin("own_installed:build")
+    assert origin == {"file": "site-packages/own_installed.py", "sha256": digest}
 
 
 @pytest.mark.parametrize("changed", ["layers.py", "nets/__init__.py", "net.json"])
@@ -196,13 +196,13 @@ def test_of_an_installed_package_all_of_its_code(folders: tuple[Path, Path], cha
     package = folders[1] / "site-packages" / "own_installed"
     sys.path.insert(0, str(package.parent))
     for name in ("__init__.py", "layers.py", "nets/__init__.py", "nets/net.py", "net.json"):
-        written(package / name, "")
+        write(package / name, "")
     importing.module_of("own_installed.nets.net")
     before = importing.origin("own_installed.nets.net:build")
     assert before["file"] == "site-packages/own_installed/nets/net.py"
-    written(package / "weights.bin", "1")
+    write(package / "weights.bin", "1")
     assert importing.origin("own_installed.nets.net:build") == before
-    written(package / changed, "1")
+    write(package / changed, "1")
     assert importing.origin("own_installed.nets.net:build")["sha256"] != before["sha256"]
 
 

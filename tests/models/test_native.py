@@ -13,7 +13,7 @@ from cmx_bench.errors import ModelError
 from cmx_bench.models import native
 from cmx_bench.models.convmixer import ConvMixer
 from cmx_bench.models.fast import optimise
-from tests.models.test_fast import drawn
+from tests.models.test_fast import draw_weights
 
 OPERATOR = "cmx_bench::spatial_on_cpu"
 # Blocks of channels and strips of columns that are full and that are not, and kernels that reach
@@ -22,7 +22,7 @@ SHAPES = [((2, 48, 9, 32), 7), ((1, 5, 3, 2), 7), ((2, 33, 4, 31), 9), ((2, 40, 
           ((3, 16, 1, 5), 1)]  # fmt: skip
 
 
-def expected(images: Tensor, rows: Tensor, size: int, is_gelu: bool) -> Tensor:
+def compute_in_steps(images: Tensor, rows: Tensor, size: int, is_gelu: bool) -> Tensor:
     """The same in fp64 and in steps."""
     taps, (bias, factor, scale, shift) = rows[:-4].double(), rows[-4:].double()[:, :, None, None]
     y = images.double() * scale + shift
@@ -47,7 +47,7 @@ def test_it_gives_what_torch_gives(
     results = native.spatial(images, rows, size, is_gelu)
     assert results.is_contiguous(memory_format=torch.channels_last)
     assert results.dtype is dtype
-    wanted = expected(images, rows, size, is_gelu)
+    wanted = compute_in_steps(images, rows, size, is_gelu)
     assert (results.double() - wanted).abs().max() <= allowed * wanted.abs().max()
 
 
@@ -60,7 +60,7 @@ def test_nan_is_kept_and_no_factor_times_infinity_is_nan(dtype: torch.dtype) -> 
     assert str(results) == "[nan, 0.0, nan]"
 
 
-def compiled_passes(plain: torch.nn.Module, images: Tensor, **options: Any) -> tuple[Tensor, int]:
+def run_compiled(plain: torch.nn.Module, images: Tensor, **options: Any) -> tuple[Tensor, int]:
     """What the optimised network gives, compiled, and how often the kernel ran."""
     form = torch.compile(optimise(plain), backend="aot_eager", **options)
     with torch.no_grad():
@@ -75,11 +75,11 @@ def compiled_passes(plain: torch.nn.Module, images: Tensor, **options: Any) -> t
 def test_a_compiled_network_runs_it_in_every_block(
     dtype: torch.dtype, allowed: float, activation: Any
 ) -> None:
-    plain = drawn(ConvMixer(24, 3, 9, activation=activation, num_classes=10))
+    plain = draw_weights(ConvMixer(24, 3, 9, activation=activation, num_classes=10))
     images = torch.randn(2, 3, 63, 84)
     with torch.no_grad():
         wanted = plain(images)
-    logits, passes = compiled_passes(plain.to(dtype), images.to(dtype), fullgraph=True)
+    logits, passes = run_compiled(plain.to(dtype), images.to(dtype), fullgraph=True)
     assert passes == 3
     assert (logits - wanted).abs().max() < allowed * wanted.abs().max()
 
@@ -88,22 +88,22 @@ def test_a_compiled_network_runs_it_in_every_block(
     ("dtype", "size"), [(torch.float64, 3), (torch.float32, native.LARGEST + 1)]
 )
 def test_other_types_and_larger_kernels_run_in_steps(dtype: torch.dtype, size: int) -> None:
-    plain = drawn(ConvMixer(8, 2, size, num_classes=10)).to(dtype)
+    plain = draw_weights(ConvMixer(8, 2, size, num_classes=10)).to(dtype)
     images = torch.randn(1, 3, 28, 28, dtype=dtype)
-    logits, passes = compiled_passes(plain, images)
+    logits, passes = run_compiled(plain, images)
     assert passes == 0
     torch.testing.assert_close(logits, plain(images), rtol=1e-4, atol=1e-5)
 
 
 def test_the_largest_kernels_that_fit() -> None:
     images, rows = torch.randn(1, 3, 20, 20), torch.randn(native.LARGEST**2 + 4, 3)
-    wanted = expected(images, rows, native.LARGEST, is_gelu=True)
+    wanted = compute_in_steps(images, rows, native.LARGEST, is_gelu=True)
     results = native.spatial(images, rows, native.LARGEST, gelu=True)
     assert (results - wanted).abs().max() <= 1e-5 * wanted.abs().max()
 
 
 def test_so_do_eager_networks_and_exported_ones() -> None:
-    fast, images = optimise(drawn(ConvMixer(8, 2, 3))), torch.randn(1, 3, 28, 28)
+    fast, images = optimise(draw_weights(ConvMixer(8, 2, 3))), torch.randn(1, 3, 28, 28)
     exported = torch.export.export(fast, (images,))
     assert OPERATOR not in str(exported.graph)
     with torch.no_grad(), torch.profiler.profile() as profile:

@@ -32,14 +32,14 @@ def file(tmp_path: Path) -> File:
     return write
 
 
-def described(name: str, path: Path, classes: int = 1000) -> Model:
+def describe(name: str, path: Path, classes: int = 1000) -> Model:
     return Model("m", "M", "vit", "timm", name, {}, str(path), classes)
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_vit2", "test_vit4"])
 def test_tables_of_positions_are_those_of_timm(name: str, file: File) -> None:
     source: Any = timm.create_model(name)
-    model = replace(described(name, file(source)), resample=True)
+    model = replace(describe(name, file(source)), resample=True)
     module: Any = build(model, 96)
     assert weights.load(module, model, 96) == Resampling(160)
     theirs = timm.create_model(
@@ -63,12 +63,12 @@ def test_tables_that_do_not_tell_their_size_are_resampled_too(file: File) -> Non
     source, module = (
         timm.models.SwinTransformer(img_size=size, window_size=7, **tiny) for size in (56, 16)
     )
-    model = described("swin", file(source), 10)
+    model = describe("swin", file(source), 10)
     with pytest.raises(WeightsError, match="is of this model for images of another size; add res"):
         weights.load(module, model, 16)
     assert weights.load(module, replace(model, resample=True), 16) == Resampling(None)
     table = "layers.0.blocks.0.attn.relative_position_bias_table"
-    before, after = (one.state_dict()[table] for one in (source, module))
+    before, after = (network.state_dict()[table] for network in (source, module))
     assert before.shape == (169, 1) and after.shape == (49, 1)
     assert torch.allclose(after.mean(), before.mean(), atol=0.01)
 
@@ -80,24 +80,24 @@ def test_a_timm_model_inside_a_users_is_resampled(file: File) -> None:
             self.backbone: Any = timm.create_model("test_vit", img_size=size)
 
     source, module = Wrapper(160), Wrapper(96)
-    model = described("mine:build", file(source))
+    model = describe("mine:build", file(source))
     assert weights.load(module, replace(model, resample=True), 96) == Resampling(160)
-    direct: Any = build(described("test_vit", Path("none")), 96)
-    alone = replace(described("test_vit", file(source.backbone)), resample=True)
+    direct: Any = build(describe("test_vit", Path("none")), 96)
+    alone = replace(describe("test_vit", file(source.backbone)), resample=True)
     weights.load(direct, alone, 96)
     assert torch.equal(module.backbone.pos_embed, direct.pos_embed)
 
 
 def test_weights_that_fit_stay_as_they_are(file: File) -> None:
     source: Any = timm.create_model("test_vit", img_size=96)
-    model = replace(described("test_vit", file(source)), resample=True)
+    model = replace(describe("test_vit", file(source)), resample=True)
     module: Any = build(model, 96)
     assert weights.load(module, model, 96) is None
     assert torch.equal(module.pos_embed, source.pos_embed)
 
 
 def test_without_being_asked_the_message_says_how_to_ask(file: File) -> None:
-    model = described("test_vit", file(timm.create_model("test_vit")))
+    model = describe("test_vit", file(timm.create_model("test_vit")))
     said = (
         "is of this model for images of 160 px, and it is built for 96 px; add resample: true to "
         "the model, to resample the weights as timm does, or evaluate it at 160 px"
@@ -118,7 +118,7 @@ def test_what_timm_cannot_resample_is_refused(name: str, said: str, tmp_path: Pa
         source: Any = timm.create_model(name)
     state = {key: torch.zeros(value.shape) for key, value in source.state_dict().items()}
     torch.save(state, tmp_path / "w.pth")
-    model = replace(described(name, tmp_path / "w.pth"), resample=True)
+    model = replace(describe(name, tmp_path / "w.pth"), resample=True)
     with torch.device("meta"):
         module = build(model, 96 if name.startswith("resmlp") else 192)
     with pytest.raises(WeightsError, match=said):
@@ -129,14 +129,14 @@ def test_what_timm_cannot_resample_is_refused(name: str, said: str, tmp_path: Pa
 def test_another_model_is_no_other_size(resample: bool, file: File) -> None:
     """Wider, and with larger patches: neither is the same model, and classes are told first."""
     wide = timm.create_model("test_vit", embed_dim=128, num_heads=2)
-    model = replace(described("test_vit", file(wide)), resample=resample)
+    model = replace(describe("test_vit", file(wide)), resample=resample)
     with pytest.raises(WeightsError, match="holds another model"):
         weights.load(build(model, 96), model, 96)
-    model = replace(described("test_vit", file(timm.create_model("test_vit", patch_size=32))),
+    model = replace(describe("test_vit", file(timm.create_model("test_vit", patch_size=32))),
                     resample=resample)  # fmt: skip
     with pytest.raises(WeightsError, match=r"holds another model: '(pos_embed|patch_embed.proj.w)"):
         weights.load(build(model, 160), model, 160)
-    model = replace(described("test_vit", file(timm.create_model("test_vit")), 6),
+    model = replace(describe("test_vit", file(timm.create_model("test_vit")), 6),
                     resample=resample)  # fmt: skip
     with pytest.raises(WeightsError, match="has 1000 classes, the suite asks for 6"):
         weights.load(build(model, 96), model, 96)

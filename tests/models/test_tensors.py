@@ -48,17 +48,17 @@ def sizes(module: nn.Module) -> tuple[int, int]:
 def test_what_is_shared_stays_shared_on_meta(read: bool) -> None:
     module = build_on_meta(lambda: Sharing(read))
     assert sizes(module) == sizes(Sharing(read)) == (_PARAMETERS, _BUFFERS)
-    assert {one.device.type for one in (*module.parameters(), *module.buffers())} == {"meta"}
+    assert {tensor.device.type for tensor in (*module.parameters(), *module.buffers())} == {"meta"}
     assert module(torch.zeros(1, 3, 8, device="meta")).shape == (1, 3, 2)
 
 
 def test_what_requires_no_gradient_stays_so_on_meta() -> None:
-    def made() -> nn.Module:
+    def build_frozen() -> nn.Module:
         module = Sharing(True)
         module.a.requires_grad_(False)
         return module
 
-    trainable = sum(p.numel() for p in build_on_meta(made).parameters() if p.requires_grad)
+    trainable = sum(p.numel() for p in build_on_meta(build_frozen).parameters() if p.requires_grad)
     assert trainable == _PARAMETERS - 64 - 8
 
 
@@ -79,7 +79,7 @@ def test_a_precision_leaves_sharing_complex_numbers_and_integers(dtype: torch.dt
 
 
 @pytest.mark.parametrize(
-    ("own", "made"),
+    ("own", "expected"),
     [
         (torch.float64, torch.float16), (torch.bfloat16, torch.float16),
         (torch.complex128, torch.complex64), (torch.complex32, torch.complex64),
@@ -87,5 +87,5 @@ def test_a_precision_leaves_sharing_complex_numbers_and_integers(dtype: torch.dt
         (torch.float8_e4m3fn, torch.float8_e4m3fn),
     ],
 )  # fmt: skip
-def test_the_type_that_each_type_becomes(own: torch.dtype, made: torch.dtype) -> None:
-    assert precise(own, torch.float16) == made
+def test_the_type_that_each_type_becomes(own: torch.dtype, expected: torch.dtype) -> None:
+    assert precise(own, torch.float16) == expected

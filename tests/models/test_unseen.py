@@ -24,22 +24,22 @@ def plain() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 10))
 
 
-def quantised(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+def quantise_dynamically(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantise = torch.ao.quantization.quantize_dynamic  # type: ignore[attr-defined]
-        made: nn.Module = quantise(module.eval(), {kind}, dtype=torch.qint8)
-    return made
+        int8: nn.Module = quantise(module.eval(), {kind}, dtype=torch.qint8)
+    return int8
 
 
-def wrapped() -> nn.Module:
+def wrap() -> nn.Module:
     module = nn.Linear(3, 10)
     weight = module.weight.detach()
     module.weight = nn.Parameter(TwoTensor(weight, weight.clone()))
     return module
 
 
-def packed() -> nn.Module:
+def pack() -> nn.Module:
     module = nn.Module()
     module.register_buffer("qweight", torch.zeros(1, 10, dtype=torch.int32))
     module.register_buffer("scales", torch.ones(1, 10))
@@ -56,7 +56,7 @@ class Stored(nn.Module):
             self.scales = nn.Parameter(torch.ones(scales, 1))
 
 
-def compiled_in_place() -> nn.Module:
+def compile_in_place() -> nn.Module:
     module = plain()
     module[3].compile()  # type: ignore[operator, index]
     return module
@@ -65,16 +65,22 @@ def compiled_in_place() -> nn.Module:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: quantised(plain(), nn.Linear), "3._packed_params._packed_params is neither a"),
         (
-            lambda: quantised(nn.Sequential(nn.LSTM(3, 4)), nn.LSTM),
+            lambda: quantise_dynamically(plain(), nn.Linear),
+            "3._packed_params._packed_params is neither a",
+        ),
+        (
+            lambda: quantise_dynamically(nn.Sequential(nn.LSTM(3, 4)), nn.LSTM),
             "_all_weight_values.0.param is neither a",
         ),
-        (lambda: torch.jit.script(quantised(plain(), nn.Linear)), "weights inside its code"),
+        (
+            lambda: torch.jit.script(quantise_dynamically(plain(), nn.Linear)),
+            "weights inside its code",
+        ),
         (lambda: torch.jit.freeze(torch.jit.script(plain().eval())), "weights inside its code"),
-        (wrapped, "the weight weight is a TwoTensor"),
+        (wrap, "the weight weight is a TwoTensor"),
         (lambda: Stored(torch.eye(8).to_sparse()), "the weight weight has the layout sparse_coo"),
-        (packed, "1 has a matrix of int32 (qweight) in place of floating-point weights"),
+        (pack, "1 has a matrix of int32 (qweight) in place of floating-point weights"),
         (
             lambda: Stored(torch.zeros(64, 32, dtype=torch.uint8), 64),
             "the module has a matrix of uint",
@@ -89,7 +95,7 @@ def compiled_in_place() -> nn.Module:
             "a matrix of qint8",
         ),
         (lambda: torch.compile(plain()), "the module is compiled already; return the plain module"),
-        (compiled_in_place, "3 is compiled already"),
+        (compile_in_place, "3 is compiled already"),
         (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight has no shape yet after a pass"),
     ],
 )
@@ -204,7 +210,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Model]
 def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Model]) -> None:
     model = own("lazy")
     assert params.measure(model, _SETTING)["params"] == [3 * 4 * 64 + 4 + 4 * 10 + 10]
-    assert [one.shape for one in build(model, 8).parameters()][2] == (10, 4)
+    assert [parameter.shape for parameter in build(model, 8).parameters()][2] == (10, 4)
 
 
 @pytest.mark.parametrize(

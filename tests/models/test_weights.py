@@ -27,7 +27,7 @@ from cmx_bench.training import checkpoints
 from .test_convmixer import authors_convmixer
 
 
-def described(path: Path | str, classes: int = 10) -> Model:
+def describe(path: Path | str, classes: int = 10) -> Model:
     return Model("m", "M", "convmixer", "convmixer", "", {}, str(path), classes)
 
 
@@ -35,8 +35,8 @@ def fresh(classes: int = 10) -> ConvMixer:
     return ConvMixer(8, 2, 3, 7, num_classes=classes)
 
 
-def equal(one: nn.Module, other: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(value, other[key]) for key, value in one.state_dict().items())
+def equal(module: nn.Module, other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[key]) for key, value in module.state_dict().items())
 
 
 WRAPPED = {
@@ -74,7 +74,7 @@ def test_torch_checkpoints(tmp_path: Path, wrapping: str) -> None:
     state = fresh().state_dict()
     torch.save(WRAPPED[wrapping](state), tmp_path / "w.pth.tar")
     module = fresh()
-    weights.load(module, described(tmp_path / "w.pth.tar"))
+    weights.load(module, describe(tmp_path / "w.pth.tar"))
     assert equal(module, state)
 
 
@@ -82,7 +82,7 @@ def test_safetensors(tmp_path: Path) -> None:
     state = fresh().state_dict()
     save_file(state, tmp_path / "w.safetensors")
     module = fresh()
-    weights.load(module, described(tmp_path / "w.safetensors"))
+    weights.load(module, describe(tmp_path / "w.safetensors"))
     assert equal(module, state)
 
 
@@ -101,16 +101,16 @@ def test_a_file_whose_name_is_no_utf_8(
     else:
         torch.save(state, path)
     module = fresh()
-    weights.load(module, described(path))
+    weights.load(module, describe(path))
     assert equal(module, state)
-    assert weights.sha256(described(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert weights.sha256(describe(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_authors_checkpoints(tmp_path: Path) -> None:
     theirs = authors_convmixer(8, 2, 3, 7, 10).double().eval()
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "w.pth.tar")
     module = fresh().double().eval()
-    weights.load(module, described(tmp_path / "w.pth.tar"))
+    weights.load(module, describe(tmp_path / "w.pth.tar"))
     images = torch.randn(1, 3, 28, 28, dtype=torch.float64)
     with torch.inference_mode():
         assert torch.equal(module(images), theirs(images))
@@ -120,7 +120,7 @@ def test_a_plain_sequential_keeps_its_names(tmp_path: Path) -> None:
     theirs = authors_convmixer(8, 2, 3, 7, 10)
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
     module = authors_convmixer(8, 2, 3, 7, 10)
-    weights.load(module, described(tmp_path / "w.pth"))
+    weights.load(module, describe(tmp_path / "w.pth"))
     assert equal(module, theirs.state_dict())
 
 
@@ -135,7 +135,7 @@ def test_nothing_is_unpickled_that_runs_code(
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Evil()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="cannot be read as a checkpoint of plain"):
-        weights.load(fresh(), described(tmp_path / "w.pth"))
+        weights.load(fresh(), describe(tmp_path / "w.pth"))
     assert not (tmp_path / "ran").exists()
 
 
@@ -144,14 +144,14 @@ def test_nothing_is_unpickled_that_runs_code(
 def test_unreadable_files(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError) as error:
-        weights.load(fresh(), described(tmp_path / name))
+        weights.load(fresh(), describe(tmp_path / name))
     assert str(error.value).startswith(f"m: {tmp_path / name} ")
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no weights at .*give the path of a checkpoint"):
-        weights.load(fresh(), described(tmp_path / "none.pth"))
+        weights.load(fresh(), describe(tmp_path / "none.pth"))
 
 
 def test_another_number_of_classes(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_another_number_of_classes(tmp_path: Path) -> None:
     with pytest.raises(
         WeightsError, match="has 5 classes, the suite asks for 10; set num_classes: 5"
     ):
-        weights.load(fresh(), described(tmp_path / "w.pth"))
-    own = replace(described(tmp_path / "w.pth"), source="python", target="own:net", num_classes=5)
+        weights.load(fresh(), describe(tmp_path / "w.pth"))
+    own = replace(describe(tmp_path / "w.pth"), source="python", target="own:net", num_classes=5)
     message = "has 5 classes, as the suite, the model 10; give own:net the number under args"
     with pytest.raises(WeightsError, match=message):
         weights.load(fresh(), own)
@@ -173,10 +173,10 @@ def test_another_model(tmp_path: Path) -> None:
         match="0 parameters are missing and 14 parameters "
         r"\(such as 'blocks.2.0.fn.0.bias'\) are unknown$",
     ):
-        weights.load(fresh(), described(tmp_path / "deep.pth"))
+        weights.load(fresh(), describe(tmp_path / "deep.pth"))
     torch.save(ConvMixer(8, 2, 5, 7, num_classes=10).state_dict(), tmp_path / "wide.pth")
     with pytest.raises(WeightsError, match=r"'blocks.0.0.fn.0.weight' has shape \(8, 1, 5, 5\)"):
-        weights.load(fresh(), described(tmp_path / "wide.pth"))
+        weights.load(fresh(), describe(tmp_path / "wide.pth"))
 
 
 def test_parts_of_a_checkpoint_that_are_the_model_are_named(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_parts_of_a_checkpoint_that_are_the_model_are_named(tmp_path: Path) -> N
     ):  # fmt: skip
         torch.save({"state_dict": content}, file)
         with pytest.raises(WeightsError, match=said):
-            weights.load(fresh(), described(file), 14)
+            weights.load(fresh(), describe(file), 14)
 
 
 @pytest.mark.parametrize("spoil", [lambda value: value.to("meta"), torch.Tensor.to_sparse])
@@ -201,7 +201,7 @@ def test_tensors_that_are_not_plain_are_refused(
     file, state = tmp_path / "odd.pth", fresh().state_dict()
     torch.save({**state, "head.weight": spoil(torch.ones(2, 2))}, file)
     with pytest.raises(WeightsError, match="has 'head.weight' without numbers, sparse or quantise"):
-        weights.load(fresh(), described(file), 14)
+        weights.load(fresh(), describe(file), 14)
 
 
 class Mixed(nn.Module):
@@ -233,7 +233,7 @@ def test_numbers_that_are_not_what_they_were_are_refused(
     torch.save(state | {key: state[key].real.to(getattr(torch, dtype))}, file)
     said = f"has '{key}' in torch.{dtype}, expected {expected}; save these"
     with pytest.raises(WeightsError, match=said):
-        weights.load(Mixed(), described(file))
+        weights.load(Mixed(), describe(file))
 
 
 def test_scales_that_lie_apart_are_not_forgotten(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_scales_that_lie_apart_are_not_forgotten(tmp_path: Path) -> None:
     small = {key: value.to(torch.float8_e4m3fn) for key, value in state.items()}
     torch.save({"model": small, "scales": {"head": torch.ones(())}}, file)
     with pytest.raises(WeightsError, match="in torch.float8_e4m3fn, expected floats of 16 bits"):
-        weights.load(fresh(), described(file))
+        weights.load(fresh(), describe(file))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
@@ -249,7 +249,7 @@ def test_floats_of_other_widths_are_taken(tmp_path: Path, dtype: torch.dtype) ->
     """Counters of batches too, which models that were cast as a whole have as floats."""
     file, state, module = tmp_path / "w.pth", fresh().state_dict(), fresh()
     torch.save({key: value.to(dtype) for key, value in state.items()}, file)
-    weights.load(module, described(file))
+    weights.load(module, describe(file))
     assert torch.equal(module.head.weight, state["head.weight"].to(dtype).float())
 
 
@@ -258,18 +258,18 @@ def test_what_is_unclear_is_refused(tmp_path: Path) -> None:
     state = fresh().state_dict()
     torch.save({"first": state, "second": state}, tmp_path / "two.pth")
     with pytest.raises(WeightsError, match="holds several models that fit: first, second; save"):
-        weights.load(fresh(), described(tmp_path / "two.pth"))
+        weights.load(fresh(), describe(tmp_path / "two.pth"))
     torch.save({"model": state, "ema1": state, "ema2": state}, tmp_path / "two.pth")
     with pytest.raises(WeightsError, match="holds several models that fit: ema1, ema2; save one"):
-        weights.load(fresh(), described(tmp_path / "two.pth"))
+        weights.load(fresh(), describe(tmp_path / "two.pth"))
     rest = {f"model.{key}": value for key, value in state.items()} | {"loss.w": torch.ones(2)}
     torch.save({"state_dict": rest}, tmp_path / "loss.pth")
     said = r"'blocks.0.0.fn.0.bias'\) are missing and 38 parameters \(such as 'loss.w'\) are"
     with pytest.raises(WeightsError, match=said):
-        weights.load(fresh(), described(tmp_path / "loss.pth"))
+        weights.load(fresh(), describe(tmp_path / "loss.pth"))
     torch.save({"epoch": 3}, tmp_path / "none.pth")
     with pytest.raises(WeightsError, match="holds no tensors by name; save a state_dict"):
-        weights.load(fresh(), described(tmp_path / "none.pth"))
+        weights.load(fresh(), describe(tmp_path / "none.pth"))
 
 
 def on_the_hub(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, torch.Tensor]:
@@ -286,8 +286,8 @@ def test_timms_weights_are_resized_as_timm_does(monkeypatch: pytest.MonkeyPatch)
     model = Model("v", "V", "deit", "timm", "test_vit", {}, "r160_in1k")
     for size in (96, 160):
         module = build(model, size)
-        found = weights.load(module, model, size)
-        assert found == (None if size == 160 else Resampling(160))
+        resampling = weights.load(module, model, size)
+        assert resampling == (None if size == 160 else Resampling(160))
         theirs = timm.create_model("test_vit.r160_in1k", pretrained=True, img_size=size)
         assert equal(module, theirs.state_dict())
 
@@ -319,9 +319,9 @@ def test_tags() -> None:
 def test_old_files_without_batch_counters(tmp_path: Path) -> None:
     """As torchvision's and Gluon's are: torch fills in what they lack."""
     state = fresh().state_dict()
-    old = {key: one for key, one in state.items() if not key.endswith("num_batches_tracked")}
+    old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     assert len(old) < len(state)
     torch.save(old, tmp_path / "old.pth")
     module = fresh()
-    weights.load(module, described(tmp_path / "old.pth"))
-    assert all(torch.equal(module.state_dict()[key], one) for key, one in old.items())
+    weights.load(module, describe(tmp_path / "old.pth"))
+    assert all(torch.equal(module.state_dict()[key], value) for key, value in old.items())

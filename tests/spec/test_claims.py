@@ -27,17 +27,17 @@ def test_a_comparison_of_two_models() -> None:
 
 
 def test_products_bind_closer_than_sums_and_sums_than_comparisons() -> None:
-    found = parse("params(a) + 2 * params(my-net.v2) / 4 > 1", MODELS)
+    condition = parse("params(a) + 2 * params(my-net.v2) / 4 > 1", MODELS)
     product = Operation("/", Operation("*", Number(2, "2"), NET), Number(4, "4"))
-    assert found == Comparison(">", Operation("+", A, product), Number(1, "1"))
+    assert condition == Comparison(">", Operation("+", A, product), Number(1, "1"))
 
 
 def test_subtraction_is_left_to_right_and_parentheses_group() -> None:
     one, two = Number(1, "1"), Number(2, "2")
-    found = parse("params(a) - 1 - 2 > 1", MODELS)
-    assert found == Comparison(">", Operation("-", Operation("-", A, one), two), one)
-    found = parse("params(a) - (1 - 2) > 1", MODELS)
-    assert found == Comparison(">", Operation("-", A, Operation("-", one, two)), one)
+    condition = parse("params(a) - 1 - 2 > 1", MODELS)
+    assert condition == Comparison(">", Operation("-", Operation("-", A, one), two), one)
+    condition = parse("params(a) - (1 - 2) > 1", MODELS)
+    assert condition == Comparison(">", Operation("-", A, Operation("-", one, two)), one)
 
 
 def test_and_binds_closer_than_or() -> None:
@@ -49,9 +49,9 @@ def test_and_binds_closer_than_or() -> None:
 
 
 def test_intervals_hold_percentages_and_negative_numbers() -> None:
-    found = parse("top1(a) - top1(resnet50) in [-0.5%, 1e-2]", MODELS)
-    assert isinstance(found, Within)
-    assert (found.low.value, found.high.value) == (-0.005, 0.01)
+    condition = parse("top1(a) - top1(resnet50) in [-0.5%, 1e-2]", MODELS)
+    assert isinstance(condition, Within)
+    assert (condition.low.value, condition.high.value) == (-0.005, 0.01)
 
 
 def test_typeset_signs_are_the_plain_ones() -> None:
@@ -118,9 +118,9 @@ def test_a_mistake_is_found_where_it_stands(check: str, at: int, message: str) -
     ["params(a) / params(my-net.v2)", "(params(a) + 2) * 3", "params(a) - (1 - 2)", "1 / (2 / 3)"],
 )
 def test_a_quantity_is_said_as_it_was_written(text: str) -> None:
-    found = parse(f"{text} > 1", MODELS)
-    assert isinstance(found, Comparison)
-    assert words(found.left) == text
+    condition = parse(f"{text} > 1", MODELS)
+    assert isinstance(condition, Comparison)
+    assert words(condition.left) == text
 
 
 def test_the_longest_check_is_read() -> None:

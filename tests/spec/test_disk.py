@@ -54,8 +54,8 @@ def test_a_folder_that_cannot_be_there_is_refused_and_none_is_made(tmp_path: Pat
 
 def test_json_that_every_reader_takes() -> None:
     name = os.fsdecode(b"\\caf\xe9")
-    told = {name: ["ü😀", "\x1b\x9b", "\ud800"]}
-    text = disk.json_of(told)
+    value = {name: ["ü😀", "\x1b\x9b", "\ud800"]}
+    text = disk.json_of(value)
     text.encode()
     assert json.loads(text) == {r"\caf\xe9": ["ü😀", "\x1b\x9b", r"\ud800"]}
     assert text.endswith("]}\n") and text.count("\n") == 1
@@ -98,8 +98,8 @@ def test_what_fails_leaves_the_old_content_and_no_draft(tmp_path: Path) -> None:
 
 def test_writers_have_drafts_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with disk.replacing(path) as one, disk.replacing(path) as other:
-        one.write_text("one")
+    with disk.replacing(path) as draft, disk.replacing(path) as other:
+        draft.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"  # it ended last
 

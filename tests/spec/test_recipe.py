@@ -135,7 +135,7 @@ def test_models_that_are_trained_share_their_preprocessing(
         suite.load(str(write_suite(own)))
 
 
-def training(named: str) -> str:
+def with_training(named: str) -> str:
     return TINY + f"accuracy: {{preprocessing: shared, train: {named}}}\n"
 
 
@@ -143,9 +143,9 @@ def test_a_suite_names_a_recipe_beside_it_or_one_that_comes_along(
     tmp_path: Path, write_suite: Callable[[str], Path]
 ) -> None:
     write(tmp_path)
-    own = suite.load(str(write_suite(training("mine.yaml")))).suite
+    own = suite.load(str(write_suite(with_training("mine.yaml")))).suite
     assert own.accuracy.train is not None and own.accuracy.train.epochs == 2
-    other = suite.load(str(write_suite(training("digits")))).suite
+    other = suite.load(str(write_suite(with_training("digits")))).suite
     assert other.accuracy.train == recipe.load(shipped.recipes()["digits"])
 
 
@@ -154,7 +154,7 @@ def test_a_recipe_is_part_of_what_a_suite_measures(
 ) -> None:
     def hash_with(text: str) -> str:
         write(tmp_path, text)
-        return suite.load(str(write_suite(training("mine.yaml")))).suite.hash
+        return suite.load(str(write_suite(with_training("mine.yaml")))).suite.hash
 
     assert hash_with(RECIPE) == hash_with("# a comment\n" + RECIPE)
     assert hash_with(RECIPE) != hash_with(RECIPE.replace("0.01", "0.02"))
@@ -162,9 +162,9 @@ def test_a_recipe_is_part_of_what_a_suite_measures(
 
 def test_a_recipe_may_stand_in_the_suite(write_suite: Callable[[str], Path]) -> None:
     inside = "{name: mine, epochs: 2, batch_size: 64, optimizer: {lr: 0.01}}"
-    assert suite.load(str(write_suite(training(inside)))).suite.accuracy.train is not None
+    assert suite.load(str(write_suite(with_training(inside)))).suite.accuracy.train is not None
     with pytest.raises(SuiteError, match="unknown key 'epoch', did you mean 'epochs'"):
-        suite.load(str(write_suite(training(inside.replace("epochs", "epoch")))))
+        suite.load(str(write_suite(with_training(inside.replace("epochs", "epoch")))))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def with_place(name: str, location: tuple[str | int, ...]) -> str:
     return yaml.safe_dump(value)
 
 
-def refused(tmp_path: Path, name: str, location: tuple[str | int, ...], written: str) -> str:
+def refusal_of(tmp_path: Path, name: str, location: tuple[str | int, ...], written: str) -> str:
     """What is said of a file with this at the place; it names the file, a line and a column."""
     path = tmp_path / "file.yaml"
     path.write_text(with_place(name, location).replace("PLACE", written))
@@ -135,14 +135,14 @@ def test_what_is_no_number(tmp_path: Path, name: str, location: tuple[str | int,
     for written in NO_NUMBERS:
         if field(location) in TEXTS and written[0] != "!":
             continue
-        said = refused(tmp_path, name, location, written)
+        said = refusal_of(tmp_path, name, location, written)
         assert re.search(r"expected |is not a (int|float)|should be", said), said
 
 
 @pytest.mark.parametrize(("name", "location"), CASES, ids=str)
 def test_what_is_too_large(tmp_path: Path, name: str, location: tuple[str | int, ...]) -> None:
     for written in TOO_LARGE:
-        assert "is too large for a number" in refused(tmp_path, name, location, written)
+        assert "is too large for a number" in refusal_of(tmp_path, name, location, written)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_single_precision_cannot_hold(
     tmp_path: Path, name: str, location: tuple[str | int, ...]
 ) -> None:
     for written in ("1e39", "-1e39", "1e308"):
-        assert re.search("expected |should be ", refused(tmp_path, name, location, written))
+        assert re.search("expected |should be ", refusal_of(tmp_path, name, location, written))
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_colours_are_between_0_and_1(tmp_path: Path, key: str, written: str) -> 
     """Means from 0 to 255 would make all images black, and none said so."""
     place = () if key == "crop_pct" else (1,)
     location: tuple[str | int, ...] = ("accuracy", "shared", key, *place)
-    assert f"{key}: should be " in refused(tmp_path, "suite", location, written)
+    assert f"{key}: should be " in refusal_of(tmp_path, "suite", location, written)

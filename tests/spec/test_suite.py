@@ -221,7 +221,10 @@ def test_a_list_is_no_suite(write_suite: Callable[[str], Path]) -> None:
 def test_a_name_and_models_are_enough(write_suite: Callable[[str], Path]) -> None:
     least = suite.load(str(write_suite("name: a\nmodels: [resnet50]\n"))).suite
     assert least.measures == ["params", "macs", "planned_memory", "throughput", "memory"]
-    assert [one.name for one in (*least.settings.cuda, *least.settings.cpu)] == ["cuda", "cpu"]
+    assert [setting.name for setting in (*least.settings.cuda, *least.settings.cpu)] == [
+        "cuda",
+        "cpu",
+    ]
     said = f"name: a\nmodels: [resnet50]\nmeasures: [{', '.join(least.measures)}]\n"
     assert least.hash == suite.load(str(write_suite(said))).suite.hash
     asked = "name: a\nmodels: [resnet50]\naccuracy: {dataset: imagenet-val}\n"

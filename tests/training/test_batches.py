@@ -32,8 +32,8 @@ STRONG = Augmentation(
 
 
 def recipe(**parts: object) -> Recipe:
-    told = {"name": "r", "epochs": 3, "batch_size": 8, "optimizer": Optimizer(lr=0.01), **parts}
-    return Recipe.model_validate(told)
+    fields = {"name": "r", "epochs": 3, "batch_size": 8, "optimizer": Optimizer(lr=0.01), **parts}
+    return Recipe.model_validate(fields)
 
 
 def few() -> Dataset:
@@ -45,9 +45,9 @@ def few() -> Dataset:
 
 def images(
     asked: Augmentation = STRONG, seed: int = 0, dataset: Dataset | None = None,
-    seen: Preprocessing = SEEN,
+    preprocessing: Preprocessing = SEEN,
 ) -> Images:  # fmt: skip
-    return Images(dataset or few(), augment(asked, seen), 10, seed)
+    return Images(dataset or few(), augment(asked, preprocessing), 10, seed)
 
 
 def test_each_epoch_draws_every_image_once_in_another_order() -> None:
@@ -55,7 +55,7 @@ def test_each_epoch_draws_every_image_once_in_another_order() -> None:
     assert len(drawn) == 3 * (30 // 8) and {len(batch) for batch in drawn} == {8}
     places = list(chain.from_iterable(drawn))
     assert max(Counter(places).values()) == 1
-    orders = [[number for epoch, number in places if epoch == one] for one in range(3)]
+    orders = [[number for epoch, number in places if epoch == wanted] for wanted in range(3)]
     assert {len(order) for order in orders} == {24}
     assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
 
@@ -93,12 +93,14 @@ def test_fewer_images_than_a_batch_are_refused() -> None:
 
 
 def test_an_image_is_changed_as_its_seed_and_epoch_want_it() -> None:
-    one, same, other = images(), images(), images(seed=1)
-    value, label = one.at((0, 5))
+    first, same, other = images(), images(), images(seed=1)
+    value, label = first.at((0, 5))
     assert value.shape == (3, 16, 16) and 0 <= label < 10
-    one.at((1, 7))  # what was drawn before does not matter
-    assert torch.equal(same.at((0, 5))[0], value) and torch.equal(one.at((0, 5))[0], value)
-    assert not torch.equal(one.at((1, 5))[0], value) and not torch.equal(other.at((0, 5))[0], value)
+    first.at((1, 7))  # what was drawn before does not matter
+    assert torch.equal(same.at((0, 5))[0], value) and torch.equal(first.at((0, 5))[0], value)
+    assert not torch.equal(first.at((1, 5))[0], value) and not torch.equal(
+        other.at((0, 5))[0], value
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,9 @@ def test_without_augmentation_an_image_is_what_is_evaluated(crop_pct: float, mod
     dataset = open_dataset("digits", None, "train")
     assert dataset.at is not None
     fill = (0.5, 0.5, 0.5) if mode == "border" else None
-    seen = replace(SEEN, geometry=Geometry(16, crop_pct, mode, "bicubic", fill))
-    value, _ = images(Augmentation(), seen=seen).at((0, 5))
-    evaluated = transform(seen.geometry)(rgb(dataset.at(5)))
+    preprocessing = replace(SEEN, geometry=Geometry(16, crop_pct, mode, "bicubic", fill))
+    value, _ = images(Augmentation(), preprocessing=preprocessing).at((0, 5))
+    evaluated = transform(preprocessing.geometry)(rgb(dataset.at(5)))
     assert torch.allclose(value, (torch.as_tensor(evaluated) / 255 - 0.5) / 0.5, atol=1e-6)
 
 

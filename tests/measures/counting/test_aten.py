@@ -71,15 +71,15 @@ def unary() -> Iterator[Any]:
 
 def test_every_linear_function_of_torch_is_known_as_one() -> None:
     numbers = torch.linspace(-2, 2, 9, dtype=torch.float64)
-    found = []
+    additive = []
     for func in unary():
         try:
-            one, other, both = func(numbers), func(3 - numbers), func(torch.full_like(numbers, 3))
+            first, other, both = func(numbers), func(3 - numbers), func(torch.full_like(numbers, 3))
         except Exception:  # of more operands
             continue
-        if not isinstance(one, Tensor) or not one.is_floating_point():
+        if not isinstance(first, Tensor) or not first.is_floating_point():
             continue
-        if torch.allclose(one + other, both):
-            found.append(plain(func))
+        if torch.allclose(first + other, both):
+            additive.append(plain(func))
     linear = {name for name, kind in KINDS.items() if kind in LINEAR}
-    assert {"neg", "deg2rad", "positive"} <= set(found) <= linear | {"alias", "detach"}
+    assert {"neg", "deg2rad", "positive"} <= set(additive) <= linear | {"alias", "detach"}

@@ -51,7 +51,7 @@ def gate(x: Tensor) -> Tensor:
     return functional.conv2d(x, torch.zeros(3, 3, 1, 1, device=x.device))
 
 
-def written_by_rows(x: Tensor) -> Tensor:
+def write_by_rows(x: Tensor) -> Tensor:
     out = torch.empty_like(x)
     for row in range(8):
         out[:, :, row] = gate(x)[:, :, row]
@@ -68,7 +68,7 @@ def written_by_rows(x: Tensor) -> Tensor:
         (lambda x: x.masked_fill(gate(x) > 0, 0), 1),
         (lambda x: x[:, gate(x).argmax(1)], 1),
         (lambda x: torch.zeros_like(gate(x)), 1),
-        (written_by_rows, 8),
+        (write_by_rows, 8),
     ],
 )
 def test_what_an_output_depends_on_in_whatever_way_counts(

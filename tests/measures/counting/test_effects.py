@@ -77,7 +77,7 @@ def vector(x: Tensor) -> Tensor:
     return x.mean((2, 3))
 
 
-def rotated(x: Tensor) -> Tensor:
+def rotate(x: Tensor) -> Tensor:
     first, second = x.unflatten(-1, (2, 2)).unbind(-1)
     turned = torch.stack([-second, first], -1).flatten(-2)
     return x * torch.arange(4.0).cos() + turned * torch.arange(4.0).sin()
@@ -118,8 +118,8 @@ REFUSED = "elementwise, which counts where it is spelt by einsum"
         lambda q, k, g: (functional.normalize(q, dim=-1) * functional.normalize(k, dim=-1)).sum(-1),
         # Added up one by one.
         lambda q, k, g: q[..., 0] * k[..., 0] + q[..., 1] * k[..., 1],
-        lambda q, k, g: sum(one * k[..., i] for i, one in enumerate(query(q).unbind(-1))),
-        lambda q, k, g: sum((q * k).unbind(-1)) + sum(2 * one for one in (q * k).unbind(1)),
+        lambda q, k, g: sum(part * k[..., i] for i, part in enumerate(query(q).unbind(-1))),
+        lambda q, k, g: sum((q * k).unbind(-1)) + sum(2 * part for part in (q * k).unbind(1)),
         lambda q, k, g: functools.reduce(
             lambda out, i: torch.addcmul(out, q[..., i], k[..., i]), range(4), k[..., 0]
         ),
@@ -206,7 +206,7 @@ def test_a_dot_product_of_features_is_refused(
         # Relative positions, as RegionViT looks them up in each pass.
         lambda q, k, g: q[:, places().mul(torch.tensor([1, 7])[:, None, None]).sum(0) % 64],
         # Rotary positions of what a norm has scaled: every other element of one product.
-        lambda q, k, g: rotated(q * torch.arange(4.0)),
+        lambda q, k, g: rotate(q * torch.arange(4.0)),
         # Masks that are made of constants in each pass; a trace, as iSQRT-COV spells it.
         lambda q, k, g: (k.view(1, 16, 4, 4) * (3.0 * torch.eye(4))).sum((2, 3)),
         lambda q, k, g: (q * (torch.arange(64) < 9)[:, None]).sum(1) + (q * marks().float()).sum(1),

@@ -58,8 +58,8 @@ class Gram(nn.Module):
         self.features = nn.Conv2d(3, 4, 3)
 
     def forward(self, image: Tensor) -> Tensor:
-        found: Tensor = torch.ops.own.gram(self.features(image).flatten(2))
-        return found
+        products: Tensor = torch.ops.own.gram(self.features(image).flatten(2))
+        return products
 
 
 CONVOLUTION, GRAM = 4 * 36 * 27, 4 * 4 * 36
@@ -93,8 +93,8 @@ def test_a_function_gets_every_argument_and_all_outputs() -> None:
         def forward(self, image: Tensor) -> tuple[Tensor, ...]:
             return torch.split_with_sizes(image, dim=1, split_sizes=[1, 2])
 
-    found = count(Split, 8, counted_by={"aten::split_with_sizes": "own_rules:parts"})
-    assert found.given == {"aten::split_with_sizes": 3 * 64}
+    counts = count(Split, 8, counted_by={"aten::split_with_sizes": "own_rules:parts"})
+    assert counts.given == {"aten::split_with_sizes": 3 * 64}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_function_that_does_not_count(target: str, message: str) -> None:
     ],
 )
 def test_words_that_cannot_be_taken(name: str, message: str) -> None:
-    found = objection(name)
-    assert message in found and bool(found) == bool(message)
+    reason = objection(name)
+    assert message in reason and bool(reason) == bool(message)
 
 
 SETTING = Setting("s", "cpu", "fp32", "nchw", "none", 1, 8)
@@ -141,9 +141,9 @@ def test_a_record_says_whose_word_it_rests_on(tmp_path: Path) -> None:
     words = {"aten::_fft_c2c": "own_counts:gram", "aten::asin": ZERO}
     (tmp_path / "own_counts.py").write_text("def gram(*shapes, out_shape):\n    return 7\n")
     model = Model("net", "Net", "net", "python", "own_net:Spectrum", counted_by=words)
-    found: Any = macs.measure(model, SETTING)
-    [(name, word)] = found.details["given"].items()
-    assert (found.values["macs"], name) == ([7], "aten::_fft_c2c")
+    watched: Any = macs.measure(model, SETTING)
+    [(name, word)] = watched.details["given"].items()
+    assert (watched.values["macs"], name) == ([7], "aten::_fft_c2c")
     assert (word["by"], word["macs"], word["origin"]["file"]) == (
         "own_counts:gram",
         7,
@@ -152,5 +152,5 @@ def test_a_record_says_whose_word_it_rests_on(tmp_path: Path) -> None:
 
 
 def test_what_has_a_word_is_work_of_no_kind() -> None:
-    found = macs_by_kind(Gram, 8, {"own::gram": "own_rules:gram"})
-    assert found == {"convolution": CONVOLUTION, "other": GRAM}
+    by_kind = macs_by_kind(Gram, 8, {"own::gram": "own_rules:gram"})
+    assert by_kind == {"convolution": CONVOLUTION, "other": GRAM}

@@ -74,7 +74,7 @@ class SetUp(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
 
-def scripted(function: Callable[..., Any]) -> Any:
+def script(function: Callable[..., Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.jit.script(function)
@@ -84,10 +84,10 @@ def swish_of(x: Tensor, weight: Tensor) -> Tensor:
     return (x @ weight.T) * x.mean()
 
 
-SWISH = scripted(swish_of)
+SWISH = script(swish_of)
 
 
-def stepped(cell: nn.Module, image: Tensor) -> object:
+def step_through(cell: nn.Module, image: Tensor) -> object:
     state = None
     for row in image[:, 0].unbind(1):
         state = cell(row, state)
@@ -147,7 +147,7 @@ CASES = [
          lambda: Net(lambda s, x: s.t(x[:, 0], x[:, 1]),
                      t=nn.Transformer(8, 2, 1, 1, 16, batch_first=True)), 3 * ATTENTION + 2 * MLP),
     Case("a recurrent cell in a loop",
-         lambda: Net(lambda s, x: stepped(s.c, x), c=nn.LSTMCell(8, 5)), 8 * 4 * 5 * (8 + 5)),
+         lambda: Net(lambda s, x: step_through(s.c, x), c=nn.LSTMCell(8, 5)), 8 * 4 * 5 * (8 + 5)),
     Case(
         "packed sequences",
         lambda: Net(
@@ -338,8 +338,8 @@ class Hiding(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         [part] = self.parts.values() if isinstance(self.parts, dict) else self.parts
-        made = part(image) if isinstance(part, nn.Module) else functional.conv2d(image, part)
-        out: Tensor = made * self.rate
+        features = part(image) if isinstance(part, nn.Module) else functional.conv2d(image, part)
+        out: Tensor = features * self.rate
         return out
 
 

@@ -34,7 +34,7 @@ def grey(x: Tensor) -> Tensor:
     return x[:, 0] * 0.299 + x[:, 1] * 0.587 + x[:, 2] * 0.114
 
 
-def added_in_place(x: Tensor) -> Tensor:
+def add_in_place(x: Tensor) -> Tensor:
     out = torch.zeros_like(x)
     for i in range(8):
         out += x[..., i, None] * x[..., i, None, :]
@@ -87,7 +87,7 @@ def added_in_place(x: Tensor) -> Tensor:
         lambda x: sum(grown(x).unbind(-2)),
         lambda x: sum(x[..., i, None] * x[..., i, None, :] for i in range(8)),
         lambda x: functools.reduce(torch.sub, grown(x).unbind(-2)) + x,
-        added_in_place,
+        add_in_place,
         lambda x: functools.reduce(
             lambda out, i: torch.addcmul(out, x[..., i, None], x[..., i, None, :]), range(8), x
         ),
@@ -182,25 +182,25 @@ def test_the_maximum_of_a_product_is_refused(function: Callable[[Tensor], Tensor
         macs(function)
 
 
-def added_one_by_one(x: Tensor) -> Tensor:
+def add_one_by_one(x: Tensor) -> Tensor:
     return total(x[..., i, None] * x[..., i, None, :] for i in range(8))
 
 
 def test_a_gate_behind_a_sum_of_products_is_free() -> None:
     """As behind a layer: a sum that was counted is no product to add up once more."""
-    gated = macs(lambda x: (added_one_by_one(x) * x.mean((2, 3), keepdim=True).sigmoid()).mean(2))
-    assert gated == macs(added_one_by_one) == 3 * 8 * 8 * 8
+    gated = macs(lambda x: (add_one_by_one(x) * x.mean((2, 3), keepdim=True).sigmoid()).mean(2))
+    assert gated == macs(add_one_by_one) == 3 * 8 * 8 * 8
 
 
 @pytest.mark.parametrize(
-    "factor", [lambda x: x.flip(-1), lambda x: added_one_by_one(x).transpose(2, 3)]
+    "factor", [lambda x: x.flip(-1), lambda x: add_one_by_one(x).transpose(2, 3)]
 )
 def test_a_dot_product_behind_a_sum_of_products_is_not_passed_over(
     factor: Callable[[Tensor], Tensor],
 ) -> None:
     """As a state space is read: the states are sums of products, and are multiplied and added."""
     with pytest.raises(CountError, match=r"no rule counts aten::sum.* by einsum or matmul"):
-        macs(lambda x: (added_one_by_one(x) * factor(x)).sum(-1))
+        macs(lambda x: (add_one_by_one(x) * factor(x)).sum(-1))
 
 
 def test_a_product_written_into_a_part_is_not_passed_over() -> None:

@@ -30,14 +30,14 @@ class Net(nn.Module):
         return out
 
 
-def counted(model: nn.Module, by_parts: bool = False) -> traced.Trace:
+def count_operators(model: nn.Module, by_parts: bool = False) -> traced.Trace:
     images = torch.empty(1, 3, 8, 8, device="meta")
     with torch.no_grad():
         return traced.count(model.requires_grad_(False), (images,), by_parts=by_parts)
 
 
 def test_costs_stand_by_operator() -> None:
-    trace = counted(build_on_meta(Net))
+    trace = count_operators(build_on_meta(Net))
     assert trace.operators == {"aten::_convolution": 36 * 4 * 27, "aten::linear": 40}
     assert trace.activations == 36 * 4 + 10
 
@@ -45,9 +45,9 @@ def test_costs_stand_by_operator() -> None:
 def test_an_operator_that_is_made_of_others_can_be_counted_by_its_parts() -> None:
     """A power of a matrix is made of products, and has no rule of its own."""
     model = build_on_meta(lambda: Function(lambda image: torch.linalg.matrix_power(image, 2)))
-    assert counted(model).operators == {}
+    assert count_operators(model).operators == {}
     kind = "aten::linalg_matrix_power"
-    assert counted(model, by_parts=True).operators == {kind: 3 * 8 * 8 * 8}
+    assert count_operators(model, by_parts=True).operators == {kind: 3 * 8 * 8 * 8}
 
 
 def test_what_no_output_depends_on_is_not_there() -> None:
@@ -55,7 +55,7 @@ def test_what_no_output_depends_on_is_not_there() -> None:
         image @ image
         return image.relu()
 
-    assert counted(build_on_meta(lambda: Function(waste))).operators == {}
+    assert count_operators(build_on_meta(lambda: Function(waste))).operators == {}
 
 
 def test_a_module_may_have_a_slash_in_its_name() -> None:

@@ -200,12 +200,12 @@ def test_a_dead_product_that_is_spelt_elementwise_is_named() -> None:
 def test_what_other_threads_compute_is_refused() -> None:
     """torch shows it to them alone, and it would count as nothing."""
 
-    def threaded(image: Tensor) -> Tensor:
+    def multiply_in_a_thread(image: Tensor) -> Tensor:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(torch.matmul, image, ones(image, 8, 4)).result().relu()
 
     with pytest.raises(CountError, match="no output of the model depends on its images"):
-        macs(threaded)
+        macs(multiply_in_a_thread)
 
 
 def test_a_module_of_dead_code_is_named() -> None:

@@ -57,11 +57,11 @@ def on(runtime: Runtime) -> Setting:
 def test_logits_are_those_of_torch(runtime: Runtime) -> None:
     setting = on(runtime)
     torch.set_num_threads(1)
-    told = ready.prepare(CONVMIXER, setting).details["runtime"]
-    assert told["version"].startswith(f"{runtime} ")
-    assert 0 <= told["difference"] < 1e-4
+    details = ready.prepare(CONVMIXER, setting).details["runtime"]
+    assert details["version"].startswith(f"{runtime} ")
+    assert 0 <= details["difference"] < 1e-4
     threads = {"onnxruntime": "intra_op_num_threads", "openvino": "INFERENCE_NUM_THREADS"}
-    assert str(told["options"][threads[runtime]]) == "1"
+    assert str(details["options"][threads[runtime]]) == "1"
 
 
 def test_torch_compiles_ahead_of_time() -> None:
@@ -177,12 +177,12 @@ def test_int8_is_of_the_models_weights(runtime: Runtime, taught: Model) -> None:
     setting = replace(on(runtime), precision="int8")
     torch.set_num_threads(1)
     with giving(lambda size: Calibration(IMAGES, "here")):
-        told = [ready.prepare(taught, setting).details["runtime"] for _ in range(2)]
-    assert told[0]["calibration"]["images"] == len(IMAGES)
-    assert 0.001 < told[0]["difference"] < 0.3
+        details = [ready.prepare(taught, setting).details["runtime"] for _ in range(2)]
+    assert details[0]["calibration"]["images"] == len(IMAGES)
+    assert 0.001 < details[0]["difference"] < 0.3
     # The first convolution of each block, the pointwise ones and the classifier.
-    assert told[0]["quantised"]["products"][1] == 6
-    assert told[0]["quantised"] == told[1]["quantised"]
+    assert details[0]["quantised"]["products"][1] == 6
+    assert details[0]["quantised"] == details[1]["quantised"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -192,25 +192,25 @@ def test_weights_have_7_bits_where_sums_of_8_would_overflow(
     """ONNX Runtime and NNCF advise it for CPUs that have AVX2 or AVX-512 without VNNI."""
     setting = replace(on(runtime), precision="int8")
     monkeypatch.setitem(ready.TOLERANCES, "int8", 10)  # this CPU may be one of them
-    told = []
+    details = []
     for int8 in ("emulated", "AVX-VNNI"):
         monkeypatch.setattr(instructions, "of_cpu", lambda int8=int8: {"int8": int8})
         with giving(lambda size: Calibration(IMAGES, "here")):
-            told.append(ready.prepare(taught, setting).details["runtime"])
-    assert [record["quantised"]["weight_bits"] for record in told] == [7, 8]
-    assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
-    assert told[0]["difference"] < 0.3
+            details.append(ready.prepare(taught, setting).details["runtime"])
+    assert [runtime["quantised"]["weight_bits"] for runtime in details] == [7, 8]
+    assert details[0]["quantised"]["sha256"] != details[1]["quantised"]["sha256"]
+    assert details[0]["difference"] < 0.3
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_other_images_make_another_int8_model(runtime: Runtime, taught: Model) -> None:
     setting = replace(on(runtime), precision="int8")
-    told = []
+    details = []
     for images in (Calibration(IMAGES, "here"), Calibration(3 * IMAGES, "here")):
         with giving(Mock(return_value=images)):
-            told.append(ready.prepare(taught, setting).details["runtime"])
-    assert told[0]["calibration"]["sha256"] != told[1]["calibration"]["sha256"]
-    assert told[0]["quantised"]["sha256"] != told[1]["quantised"]["sha256"]
+            details.append(ready.prepare(taught, setting).details["runtime"])
+    assert details[0]["calibration"]["sha256"] != details[1]["calibration"]["sha256"]
+    assert details[0]["quantised"]["sha256"] != details[1]["quantised"]["sha256"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -222,10 +222,10 @@ def test_what_is_timed_in_int8_is_what_is_evaluated(
     code, _, err = cmx("run", "suite.yaml", "--out", "run", "--weights", f"m={taught.weights}")
     assert code == 0, err
     lines = map(json.loads, Path("run/records.jsonl").read_text().splitlines())
-    told = {line["measure"]: line["details"]["runtime"] for line in lines if line["details"]}
-    assert set(told) == {"throughput", "memory", "load_time", "accuracy"}
-    assert len({record["quantised"]["sha256"] for record in told.values()}) == 1
-    assert len({record["calibration"]["sha256"] for record in told.values()}) == 1
+    details = {line["measure"]: line["details"]["runtime"] for line in lines if line["details"]}
+    assert set(details) == {"throughput", "memory", "load_time", "accuracy"}
+    assert len({runtime["quantised"]["sha256"] for runtime in details.values()}) == 1
+    assert len({runtime["calibration"]["sha256"] for runtime in details.values()}) == 1
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -233,18 +233,18 @@ def test_accuracy_may_have_an_image_size_of_its_own(runtime: Runtime, taught: Mo
     preprocessing = Preprocessing(Geometry(35, 1.0, "center", "bicubic"), (0.5,) * 3, (0.5,) * 3)
     pixels = torch.randint(0, 256, (3, 3, 35, 35), dtype=torch.uint8)
     setting = on(runtime)
-    predict, _, told = predictor(taught, setting, preprocessing, None)
+    predict, _, details = predictor(taught, setting, preprocessing, None)
     _, scores = predict(pixels)
     as_torch, *_ = predictor(taught, replace(setting, runtime="torch"), preprocessing, None)
     torch.testing.assert_close(scores, as_torch(pixels)[1])
-    assert told["runtime"]["difference"] < 1e-4
+    assert details["runtime"]["difference"] < 1e-4
 
 
 def test_openvino_tells_nobody_of_its_use() -> None:
     pytest.importorskip("openvino")
     words = "import cmx_bench.measures.runtimes.openvino, openvino.tools.ovc as ovc, nncf.telemetry"
-    told = "print(ovc.telemetry.consent, nncf.telemetry.telemetry._impl.consent)"
-    line = [sys.executable, "-c", f"{words}; {told}"]
+    statement = "print(ovc.telemetry.consent, nncf.telemetry.telemetry._impl.consent)"
+    line = [sys.executable, "-c", f"{words}; {statement}"]
     asked = subprocess.run(line, capture_output=True, text=True, check=True)
     assert asked.stdout.split() == ["False", "False"]
 

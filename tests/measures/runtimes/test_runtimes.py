@@ -66,8 +66,8 @@ def test_what_is_not_installed_is_named(
 
 
 def test_an_extra_that_two_runtimes_need_is_named_once() -> None:
-    told = runtimes.lack(["onnxruntime", "tensorrt"], "cuda", {})
-    assert "'cmx-bench[onnxruntime-gpu]'" in told
+    message = runtimes.lack(["onnxruntime", "tensorrt"], "cuda", {})
+    assert "'cmx-bench[onnxruntime-gpu]'" in message
 
 
 def test_what_quantises_is_needed_for_int8_alone() -> None:
