@@ -37,7 +37,7 @@ BATCH = 32
 _SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 
 
-def used(line: Sequence[str], cwd: Path) -> tuple[float, float, str]:
+def run(line: Sequence[str], cwd: Path) -> tuple[float, float, str]:
     """Wall and CPU seconds of a command and all its descendants, and what it printed.
 
     Orphans among these come to this process, which waits for them: else nobody would count them.
@@ -78,10 +78,11 @@ def prepare(folder: Path, names: Sequence[str]) -> Path:
 def ours(folder: Path, suite: Path, *options: str) -> tuple[float, float, dict[str, list[int]]]:
     line = [sys.executable, "-m", "cmx_bench", "run", str(suite), "--fresh",
             "--data", f"photographs={folder / 'images'}", *options]  # fmt: skip
-    wall, cpu, printed = used(line, folder)
+    wall, cpu, printed = run(line, folder)
     records = Path(folder, printed.splitlines()[-1]).parent / "records.jsonl"
-    found = [json.loads(text) for text in records.read_text().splitlines()]
-    return wall, cpu, {one["model"]: [*one["details"]["correct"].values()] for one in found}
+    results = [json.loads(text) for text in records.read_text().splitlines()]
+    correct = {result["model"]: [*result["details"]["correct"].values()] for result in results}
+    return wall, cpu, correct
 
 
 def timms(folder: Path, name: str, count: int) -> tuple[float, float, list[float]]:
@@ -89,7 +90,7 @@ def timms(folder: Path, name: str, count: int) -> tuple[float, float, list[float
     line = [sys.executable, str(script), "--data-dir", str(folder / "images"), "--model", name,
             "--checkpoint", str(folder / "weights" / f"{name}.safetensors"), "--device", "cpu",
             "-b", str(BATCH), "--class-map", str(folder / "classes.txt")]  # fmt: skip
-    wall, cpu, printed = used(line, folder)
+    wall, cpu, printed = run(line, folder)
     said = re.search(r'"top1": ([\d.]+),.*?"top5": ([\d.]+)', printed, re.DOTALL)
     assert said is not None, printed
     return wall, cpu, [float(share) * count / 100 for share in said.groups()]
@@ -107,14 +108,14 @@ def beside_timm(folder: Path, count: int) -> None:
         "filling the cache": ours(folder, together, *cache),
         "from the cache": ours(folder, together, *cache),
     }
-    cpu = sum(one[1] for one in theirs.values())
+    cpu = sum(cost[1] for cost in theirs.values())
     print(f"{count} images of 1600 × 1200, {len(MODELS)} models, batch {BATCH}")
-    print(f"validate.py × {len(MODELS)}: {sum(one[0] for one in theirs.values()):.0f} s, "
+    print(f"validate.py × {len(MODELS)}: {sum(cost[0] for cost in theirs.values()):.0f} s, "
           f"{cpu:.0f} CPU seconds")  # fmt: skip
     for name, (wall, seconds, right) in runs.items():
         equal = sum(
-            all(abs(a - b) < 0.01 for a, b in zip(theirs[one][2], right[one], strict=True))
-            for one in MODELS
+            all(abs(a - b) < 0.01 for a, b in zip(theirs[model][2], right[model], strict=True))
+            for model in MODELS
         )
         print(f"{name}: {wall:.0f} s, {seconds:.0f} CPU seconds, {cpu / seconds:.1f} times fewer; "
               f"integers equal for {equal} of {len(MODELS)} models")  # fmt: skip
@@ -132,7 +133,7 @@ def memory(folder: Path) -> None:
         write(folder / "images", count, 320, 240)
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         line = [sys.executable, __file__, "one", str(folder), str(suite)]
-        peaks.append(int(used(line, folder)[2].split()[-1]) / 1024)
+        peaks.append(int(run(line, folder)[2].split()[-1]) / 1024)
         print(f"{count} images: peak {peaks[-1]:.0f} MiB (of earlier children {before // 1024})")
     print(f"ten times the images: {100 * (peaks[1] / peaks[0] - 1):+.1f} % memory")
 

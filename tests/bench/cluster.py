@@ -133,13 +133,13 @@ def work(folder: Path, address: str) -> None:
             runner.run(outlook, out, executor, lambda *_: None)
 
 
-def begun(folder: Path, address: str) -> subprocess.Popen[bytes]:
+def start_driver(folder: Path, address: str) -> subprocess.Popen[bytes]:
     """A driver of its own."""
     line = [sys.executable, __file__, "work", str(folder), address]
     return subprocess.Popen(line, stdout=subprocess.DEVNULL)
 
 
-def finished(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
     """Whether the run lacks nothing."""
     run = folder / "out" / "run.json"
     return run.exists() and bool(records.read_run(run.parent).finished)
@@ -147,7 +147,7 @@ def finished(folder: Path) -> bool:
 
 def executions(folder: Path) -> Counter[tuple[str, int]]:
     """How many records there are of each execution."""
-    return Counter((one.cell, one.replicate) for one in records.read(folder / "out"))
+    return Counter((record.cell, record.replicate) for record in records.read(folder / "out"))
 
 
 def lines(folder: Path) -> int:
@@ -176,7 +176,7 @@ def kills(count: int, seed: int) -> None:
             with TemporaryDirectory() as name:
                 folder = Path(name)
                 (folder / "plan").write_bytes(plan)
-                before, drivers = killed(nodes, folder, whom, number, draw)
+                before, drivers = kill_during(nodes, folder, whom, number, draw)
                 kept = executions(folder)
             lacking += PLANNED - len(kept)
             doubled += sum(kept.values()) - len(kept)
@@ -185,11 +185,11 @@ def kills(count: int, seed: int) -> None:
     print(f"{2 * count} kills: {lacking} executions lack a record, {doubled} have two")
 
 
-def killed(
+def kill_during(
     nodes: Cluster, folder: Path, whom: str, number: int, draw: random.Random
 ) -> tuple[int, int]:
     """How many records there were when something was killed, and how many drivers the run took."""
-    command, least = begun(folder, nodes.address), draw.randrange(PLANNED)
+    command, least = start_driver(folder, nodes.address), draw.randrange(PLANNED)
     while lines(folder) < least and command.poll() is None:
         time.sleep(0.05)
     time.sleep(draw.uniform(0, 2))
@@ -202,8 +202,8 @@ def killed(
         command.kill()
     command.wait()
     drivers = 1
-    while not finished(folder) and drivers < 5:
-        begun(folder, nodes.address).wait()
+    while not is_finished(folder) and drivers < 5:
+        start_driver(folder, nodes.address).wait()
         drivers += 1
     return before, drivers
 

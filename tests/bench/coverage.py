@@ -38,14 +38,14 @@ def record(file: Path, count: int) -> None:
         jobs = [Job(cell, number, file.with_suffix(".log")) for cell in random.sample(cells, 5)]
         with file.open("a", encoding="utf-8") as out:
             for job, outcome in rounds.execute([Round(jobs, repeated=True)], 600):
-                found = Record(
+                replicate = Record(
                     job.cell.key, job.cell.model.name, "throughput", job.cell.setting_key, number,
                     "ok", outcome.values, "", "", "", outcome.elapsed,
-                    covariates={name: [float(f"{one:.5g}") for one in seen]
-                                for name, seen in outcome.covariates.items()},
+                    covariates={name: [float(f"{value:.5g}") for value in samples]
+                                for name, samples in outcome.covariates.items()},
                     discarded=outcome.discarded,
                 )  # fmt: skip
-                out.write(json.dumps(dataclasses.asdict(found)) + "\n")
+                out.write(json.dumps(dataclasses.asdict(replicate)) + "\n")
         print(f"round {number + 1} of {count}: {time.time() - begin:.0f} s", flush=True)
 
 
@@ -55,22 +55,22 @@ def read(path: Path) -> list[Record]:
         return [Record(**json.loads(line)) for line in file]
 
 
-def estimates(found: Sequence[Record]) -> dict[str, Estimate]:
+def estimates(records: Sequence[Record]) -> dict[str, Estimate]:
     """What a run of these records says of each model."""
-    cells = group(disturbance.judge_together(found), lambda record: record.cell)
+    cells = group(disturbance.judge_together(records), lambda record: record.cell)
     return {
         mine[0].model: stats.estimate([
-            one.values["throughput"] for one in disturbance.counting(mine)
+            record.values["throughput"] for record in disturbance.counting(mine)
         ])
         for mine in cells.values()
     }  # fmt: skip
 
 
-def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
+def repeats(records: Sequence[Record], n: int) -> Iterator[list[Record]]:
     """Rounds in a row that give each model `n` undisturbed processes, or twice as many in all."""
     some: list[Record] = []
-    for number in sorted({one.replicate for one in found}):
-        some += [one for one in found if one.replicate == number]
+    for number in sorted({record.replicate for record in records}):
+        some += [record for record in records if record.replicate == number]
         cells = group(disturbance.judge_together(some), lambda record: record.cell)
         if all(
             len(mine) == gaps.MOST_REPEATS * n or sum(map(calm, mine)) >= n
@@ -80,26 +80,28 @@ def repeats(found: Sequence[Record], n: int) -> Iterator[list[Record]]:
             some = []
 
 
-def apart(found: Sequence[Record], step: int) -> list[Record]:
+def apart(records: Sequence[Record], step: int) -> list[Record]:
     """The records with their rounds numbered anew, so that those `step` apart are in a row."""
-    numbers = sorted({one.replicate for one in found})
+    numbers = sorted({record.replicate for record in records})
     order = [number for first in range(step) for number in numbers[first::step]]
-    return [dataclasses.replace(one, replicate=order.index(one.replicate)) for one in found]
+    return [
+        dataclasses.replace(record, replicate=order.index(record.replicate)) for record in records
+    ]
 
 
-def calm(one: Record) -> bool:
-    return not disturbance.is_disturbed(one)
+def calm(record: Record) -> bool:
+    return not disturbance.is_disturbed(record)
 
 
-def rates(found: Sequence[Record], n: int) -> tuple[int, int]:
+def rates(records: Sequence[Record], n: int) -> tuple[int, int]:
     """Prints how many intervals held, by model; gives how many did, of how many."""
     held: dict[str, list[bool]] = {}
     widths: list[float] = []
     used: list[int] = []
-    for some in repeats(found, n):
-        mine = {id(one) for one in some}
-        reference = estimates([one for one in found if id(one) not in mine])
-        used.append(len({one.replicate for one in some}))
+    for some in repeats(records, n):
+        mine = {id(record) for record in some}
+        reference = estimates([record for record in records if id(record) not in mine])
+        used.append(len({record.replicate for record in some}))
         for model, interval in estimates(some).items():
             assert interval.low is not None
             assert interval.high is not None
@@ -107,19 +109,19 @@ def rates(found: Sequence[Record], n: int) -> tuple[int, int]:
                 interval.low <= reference[model].value <= interval.high
             )
             widths.append(interval.relative_half_width or 0.0)
-    judged = disturbance.judge_together(found)
+    judged = disturbance.judge_together(records)
     for model, ones in sorted(held.items()):
-        theirs = [one for one in judged if one.model == model]
+        theirs = [record for record in judged if record.model == model]
         spread = statistics.stdev(
-            statistics.median(one.values["throughput"]) for one in theirs if calm(one)
+            statistics.median(record.values["throughput"]) for record in theirs if calm(record)
         )
-        value = estimates(found)[model].value
+        value = estimates(records)[model].value
         print(
             f"{model:24} {sum(ones)} of {len(ones)} intervals hold the reference; sd of an "
             f"undisturbed process {100 * spread / value:.1f} %, "
-            f"{sum(not calm(one) for one in theirs)} of {len(theirs)} processes disturbed"
+            f"{sum(not calm(record) for record in theirs)} of {len(theirs)} processes disturbed"
         )
-    every = [one for ones in held.values() for one in ones]
+    every = [hit for ones in held.values() for hit in ones]
     print(
         f"{sum(every)} of {len(every)} intervals over {n} processes hold the value of the "
         f"reference; half their width is {100 * statistics.median(widths):.1f} % in the median, "

@@ -124,14 +124,16 @@ def show(folder: Path) -> None:
             continue
         cells = group(read(folder / name), lambda record: record.cell)
         quiet = quiet or {cell: value(disturbance.counting(mine)) for cell, mine in cells.items()}
-        found = [record for mine in cells.values() for record in mine]
-        stayed = sum(map(disturbance.is_disturbed, found))
-        print(f"\n{name}: {len(found)} processes, {stayed} stayed disturbed")
+        processes = [record for mine in cells.values() for record in mine]
+        stayed = sum(map(disturbance.is_disturbed, processes))
+        print(f"\n{name}: {len(processes)} processes, {stayed} stayed disturbed")
         for title, bar in (("its process's median", None), ("the quiet value", quiet)):
-            print(f"  slower than {title} by 5 %: {_named(found, bar)}")
+            print(f"  slower than {title} by 5 %: {_share_named(processes, bar)}")
         shares = defaultdict(list)
         for cell, mine in cells.items():
-            every = statistics.geometric_mean(statistics.median(all_blocks(one)) for one in mine)
+            every = statistics.geometric_mean(
+                statistics.median(all_blocks(record)) for record in mine
+            )
             shares["all blocks"].append(every / quiet[cell])
             shares["what counts"].append(value(disturbance.counting(mine)) / quiet[cell])
         held = [_holds(disturbance.counting(mine), quiet[cell]) for cell, mine in cells.items()]
@@ -145,10 +147,10 @@ def _holds(cell: Sequence[Record], quiet: float) -> bool:
     return interval.low is not None and interval.low <= quiet <= (interval.high or 0.0)
 
 
-def _named(found: Sequence[Record], quiet: dict[str, float] | None) -> str:
+def _share_named(processes: Sequence[Record], quiet: dict[str, float] | None) -> str:
     """How many of the slow blocks the rule names, and of the others."""
     slow, flags, scores = [], [], []
-    for record in found:
+    for record in processes:
         rates = all_blocks(record)
         bar = statistics.median(rates) if quiet is None else quiet[record.cell]
         slow += [rate < SLOW * bar for rate in rates]

@@ -44,7 +44,7 @@ Pass = Callable[[], object]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def built(name: str) -> nn.Module:
+def build(name: str) -> nn.Module:
     """timm's model with initial weights, its BatchNorm layers with the statistics of other images
     than are timed: of its own, the mean over positions, and all that logits depend on, would be 0.
     """
@@ -60,7 +60,7 @@ def by_torch(module: nn.Module, images: Tensor, compile: bool = False, last: boo
     layout = torch.channels_last if last else torch.contiguous_format
     module = copy.deepcopy(module).to(memory_format=layout)
     images = images.contiguous(memory_format=layout)
-    return _compiled(module, images, freeze=True) if compile else partial(module, images)
+    return _compile(module, images, freeze=True) if compile else partial(module, images)
 
 
 def by_runtimes(module: nn.Module, images: Tensor, name: str, precision: str) -> dict[str, Pass]:
@@ -88,7 +88,7 @@ def by_runtimes(module: nn.Module, images: Tensor, name: str, precision: str) ->
 
 def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
     images = torch.randn(batch, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-    plain = built(name)
+    plain = build(name)
     runtimes = by_runtimes(plain, images, name, precision)
     placed, images = plain.to(DTYPES[precision]), images.to(DTYPES[precision])
     fast = optimise(placed)
@@ -98,13 +98,13 @@ def ways(name: str, batch: int, precision: str) -> dict[str, Pass]:
         "compiled, frozen": by_torch(placed, images, compile=True),
         "compiled, frozen, channels-last": by_torch(placed, images, compile=True, last=True),
         "optimised": partial(fast, images),
-        "optimised, compiled": _compiled(fast, images, freeze=False),
-        "optimised, compiled, frozen": _compiled(fast, images, freeze=True),
+        "optimised, compiled": _compile(fast, images, freeze=False),
+        "optimised, compiled, frozen": _compile(fast, images, freeze=True),
         **runtimes,
     }
 
 
-def _compiled(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
+def _compile(module: nn.Module, images: Tensor, freeze: bool) -> Pass:
     """Not by `by_torch`, which would change the layouts that were chosen.
 
     Inductor reads `freezing` from its configuration, and passes over it among the options of a
@@ -166,7 +166,7 @@ def time_ways(name: str, batch: int, precision: str, rounds: int) -> None:
 def agree(name: str, count: int) -> None:
     """Prints on how many images both name the same class, the largest difference, and how near the
     best two logits are where the classes differ."""
-    plain = built(name)
+    plain = build(name)
     pieces = [np.asarray(piece.convert("RGB")) for piece in crops(count, SIZE, SIZE)]
     pixels = torch.from_numpy(np.stack(pieces)).permute(0, 3, 1, 2)
     others = torch.randn(32, 3, SIZE, SIZE)  # of photographs alone, logits would be rounding

@@ -78,7 +78,7 @@ def record(bank: Path, seconds: float, kinds: Sequence[str]) -> None:
         start = time.monotonic()
         condition = kinds[number % len(kinds)] if kinds else QUIET
         with neighbours(1, condition) if kinds else nullcontext(), bank.open("a") as file:
-            for line in recorded(cells, bank.with_suffix(".log")):
+            for line in measure_round(cells, bank.with_suffix(".log")):
                 whole = {"condition": condition, **line}
                 file.write(json.dumps(whole, separators=(",", ":")) + "\n")
                 file.flush()
@@ -86,7 +86,7 @@ def record(bank: Path, seconds: float, kinds: Sequence[str]) -> None:
         print(f"round {number + 1}, {condition}: {took:.0f} s", flush=True)
 
 
-def recorded(cells: Sequence[Cell], log: Path) -> Iterator[dict[str, Any]]:
+def measure_round(cells: Sequence[Cell], log: Path) -> Iterator[dict[str, Any]]:
     """A round: a pair of each kind of each cell, and how many cores others used meanwhile."""
     rng, begin = random.Random(), time.monotonic()
     jobs = [(cell, kind) for cell in cells for kind in ("same", "slower")]
@@ -131,9 +131,9 @@ def record_timm(file: Path, rounds: int) -> None:
                 line + more, check=True, capture_output=True, text=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-            found = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
-            assert found is not None, done.stdout[-500:]
-            rate = json.loads(found[1])["infer_samples_per_sec"]
+            printed = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
+            assert printed is not None, done.stdout[-500:]
+            rate = json.loads(printed[1])["infer_samples_per_sec"]
             with file.open("a") as out:
                 run = {"kind": kind, "rate": rate, "elapsed": round(time.time() - begin, 1)}
                 out.write(json.dumps(run) + "\n")
@@ -162,11 +162,11 @@ def log_ratio(pair: Mapping[str, Any]) -> float:
 
 
 def by_model(bank: Sequence[Pairs], kind: str) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+    ratios: dict[str, list[float]] = {}
     for pair in bank:
         if pair["kind"] == kind:
-            found.setdefault(pair["model"], []).append(log_ratio(pair))
-    return found
+            ratios.setdefault(pair["model"], []).append(log_ratio(pair))
+    return ratios
 
 
 def rates(bank: Sequence[Pairs], timm: Sequence[Mapping[str, Any]]) -> None:
@@ -179,18 +179,18 @@ def rates(bank: Sequence[Pairs], timm: Sequence[Mapping[str, Any]]) -> None:
 
 def by_condition(bank: Sequence[Pairs]) -> dict[str, list[Pairs]]:
     """Pairs of the earlier machine, beside nobody, a neighbour, and other programs."""
-    found: dict[str, list[Pairs]] = {}
+    pairs_of: dict[str, list[Pairs]] = {}
     for pair in bank:
         title = "a neighbour"
         if pair["condition"] == QUIET:
             title = QUIET if (pair["others"] or 0) < STIRRED else "other programs"
         elif pair["condition"] == EARLIER:
             title = EARLIER
-        found.setdefault(title, []).append(pair)
-    return found
+        pairs_of.setdefault(title, []).append(pair)
+    return pairs_of
 
 
-def pooled(bank: Sequence[Pairs], kind: str) -> list[float]:
+def pool(bank: Sequence[Pairs], kind: str) -> list[float]:
     """The log-ratios of one kind; of slower pairs how far they are from their model's mean."""
     if kind == "same":
         return [ratio for ratios in by_model(bank, kind).values() for ratio in ratios]
@@ -205,7 +205,7 @@ def show_spreads(title: str, bank: Sequence[Pairs]) -> None:
         f"{100 * alone:.0f} % side by side only"
     )
     for kind in ("same", "slower"):
-        ratios = pooled(bank, kind)
+        ratios = pool(bank, kind)
         print(
             f"  {kind:6} sd of a pair {100 * statistics.stdev(ratios):.2f} %, {len(ratios)} pairs"
         )
@@ -220,10 +220,10 @@ def show_spreads(title: str, bank: Sequence[Pairs]) -> None:
 
 
 def show_rates(bank: Sequence[Pairs]) -> None:
-    same, slower, per_pair = pooled(bank, "same"), pooled(bank, "slower"), seconds_a_pair(bank)
+    same, slower, per_pair = pool(bank, "same"), pool(bank, "slower"), seconds_a_pair(bank)
     print(f"  {'gates':40} false alarms  caught  inconclusive same/slower  seconds a model")
     for threshold, slowdown in ASKED:
-        exactly = moved(slower, slowdown)
+        exactly = move(slower, slowdown)
         title = f"ours at {100 * threshold:g} %, slower by exactly {100 * slowdown:g} %"
         show(title, sequential(same, threshold), sequential(exactly, threshold), per_pair)
     pairs_used = round(sequential(same).pairs)
@@ -234,15 +234,15 @@ def show_rates(bank: Sequence[Pairs]) -> None:
         )
         print(f"  {title:40} {100 * alarms:9.1f} %  {100 * caught:5.1f} %")
     for threshold, slowdown in ASKED:
-        exactly = moved(slower, slowdown)
+        exactly = move(slower, slowdown)
         print(f"  budgets at {100 * threshold:g} %, slower by {100 * slowdown:g} %:")
         for budget in BUDGETS:
             if (most := int(budget / per_pair)) >= rule.LOOKS[0]:
-                quiet, loud = (sequential(one, threshold, most) for one in (same, exactly))
+                quiet, loud = (sequential(ratios, threshold, most) for ratios in (same, exactly))
                 show_budget(budget, most, quiet, loud)
 
 
-def moved(centred: Sequence[float], slowdown: float) -> list[float]:
+def move(centred: Sequence[float], slowdown: float) -> list[float]:
     return selftest.move({"all": centred}, slowdown)["all"]
 
 
@@ -278,7 +278,7 @@ def show(title: str, quiet: selftest.Rates, loud: selftest.Rates, per_pair: floa
 # --- live -----------------------------------------------------------------------------------------
 
 
-def slowed(
+def measure_slowed(
     measure: Callable[..., Pair], layers: Mapping[str, int], cell: Cell, *others: Any
 ) -> Pair:
     """Measures a pair; the name of its model says how many layers more its head has."""
@@ -295,13 +295,14 @@ def live(rounds: int) -> None:
         for kind, layers in (("same", {}), ("slower", LAYERS)):
             begin = time.time()
             gate, log = Gate(THRESHOLD, expect_equal=True), scratch.folder() / "log.txt"
-            with patch.object(pairs, "measure", partial(slowed, pairs.measure, layers)):
+            with patch.object(pairs, "measure", partial(measure_slowed, pairs.measure, layers)):
                 compared = ab.compare(plan, SAME, gate, log, lambda *_: None)
-            timed = [one for one in compared.comparisons() if not one.metric.exact]
-            states[kind] += [one.state for one in timed]
-            used[kind] += [one.n[0] for one in timed]
+            timed = [verdict for verdict in compared.comparisons() if not verdict.metric.exact]
+            states[kind] += [verdict.state for verdict in timed]
+            used[kind] += [verdict.n[0] for verdict in timed]
             spent[kind].append((time.time() - begin) / len(timed))
-            print(number, kind, [(one.model, one.state, one.n[0]) for one in timed], flush=True)
+            ends = [(verdict.model, verdict.state, verdict.n[0]) for verdict in timed]
+            print(number, kind, ends, flush=True)
     for kind, ended in states.items():
         counts = {state: ended.count(state) for state in sorted(set(ended))}
         print(
@@ -317,7 +318,7 @@ if __name__ == "__main__":
     elif command == "timm":
         record_timm(Path(arguments[0]), int(arguments[1]))
     elif command == "rates":
-        rates(*(read(Path(one)) for one in arguments), *([[]] * (2 - len(arguments))))
+        rates(*(read(Path(path)) for path in arguments), *([[]] * (2 - len(arguments))))
     elif command == "live":
         with neighbours(len(arguments) - 1, arguments[-1]):
             live(int(arguments[0]))

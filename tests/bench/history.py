@@ -31,7 +31,7 @@ def main() -> None:
     for runs in sizes:
         with tempfile.TemporaryDirectory() as folder:
             write_runs(Path(folder), runs)
-            seconds, changes = taken(Path(folder))
+            seconds, changes = seconds_of(Path(folder))
             page, values, text = (
                 (Path(folder) / f"history.{kind}").stat().st_size / 1e6
                 for kind in ("html", "json", "md")
@@ -48,18 +48,20 @@ def write_runs(folder: Path, runs: int) -> None:
         commit = {"git_commit": f"{rng.getrandbits(48):012x}"}
         copy = dataclasses.replace(
             run, created=created, machine=run.machine | commit,
-            environments={key: one | commit for key, one in run.environments.items()},
+            environments={
+                key: environment | commit for key, environment in run.environments.items()
+            },
         )  # fmt: skip
         place = folder / f"{number:04}"
         records.write_run(place, copy)
         factors = {model.name: rng.lognormvariate(0, 0.02) for model in run.models}
         factors[SLOWER] *= 0.9 if number >= runs / 2 else 1
-        lines = [json.dumps(dataclasses.asdict(scaled(one, factors))) for one in measured]
+        lines = [json.dumps(dataclasses.asdict(scale(record, factors))) for record in measured]
         (place / "records.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (place / "report.html").touch()
 
 
-def scaled(record: Record, factors: dict[str, float]) -> Record:
+def scale(record: Record, factors: dict[str, float]) -> Record:
     values = {
         name: [value * factors[record.model] for value in samples]
         if METRICS[name].noise == "process" else samples
@@ -68,7 +70,7 @@ def scaled(record: Record, factors: dict[str, float]) -> Record:
     return dataclasses.replace(record, values=values)
 
 
-def taken(folder: Path) -> tuple[float, int]:
+def seconds_of(folder: Path) -> tuple[float, int]:
     """CPU seconds, and the change points that it told."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

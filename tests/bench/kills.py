@@ -48,7 +48,7 @@ def heed() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def begun(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def start_run(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A run of the suite, which heeds all signals wherever it was started, as under nohup."""
     line = [sys.executable, "-m", "cmx_bench", "run", "kills.yaml", "--out", "out"]
     return subprocess.Popen(
@@ -57,7 +57,7 @@ def begun(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def chosen(command: psutil.Process, whom: str) -> psutil.Process | None:
+def choose_process(command: psutil.Process, whom: str) -> psutil.Process | None:
     """A process of the command's; None where there is no such one now."""
     if whom == "command":
         return command
@@ -83,7 +83,7 @@ def kill(
     processes that there were."""
     this, begin = psutil.Process(command.pid), time.monotonic()
     while command.poll() is None:
-        target = chosen(this, whom) if time.monotonic() - begin > moment else None
+        target = choose_process(this, whom) if time.monotonic() - begin > moment else None
         if target is not None:
             with suppress(psutil.NoSuchProcess):  # it has ended meanwhile: the next one is taken
                 there = [this, *this.children(recursive=True)]
@@ -93,7 +93,7 @@ def kill(
     return []
 
 
-def left(
+def outlive(
     command: subprocess.Popen[bytes], there: list[psutil.Process], whom: str
 ) -> tuple[list[psutil.Process], str]:
     """The processes that are still there `PATIENCE` seconds after the end, and what was said."""
@@ -107,7 +107,7 @@ def left(
     return alive, said
 
 
-def expected(whom: str, sent: signal.Signals) -> Sequence[int]:
+def expected_codes(whom: str, sent: signal.Signals) -> Sequence[int]:
     """With what a command may end that was killed, or whose process was."""
     if whom != "command":
         return (0, 4)
@@ -116,12 +116,12 @@ def expected(whom: str, sent: signal.Signals) -> Sequence[int]:
     )  # before or after its imports
 
 
-def lost_or_doubled(before: Sequence[object], folder: Path) -> int:
+def count_lost_or_doubled(before: Sequence[object], folder: Path) -> int:
     """How many records the next run lacks of those before, or of the plan, or has twice."""
     after = records.read(folder)
     executions = Counter((record.cell, record.replicate) for record in after)
     again = sum(times - 1 for times in executions.values())
-    return sum(one not in after for one in before) + again + (PLANNED - len(executions))
+    return sum(record not in after for record in before) + again + (PLANNED - len(executions))
 
 
 def main(kills: int, seed: int) -> None:
@@ -136,34 +136,34 @@ def main(kills: int, seed: int) -> None:
             folder, temporary = Path(home), Path(used)
             (folder / "kills.yaml").write_text(SUITE)
             environment = os.environ | {"TMPDIR": used}
-            with begun(folder, environment) as command:
+            with start_run(folder, environment) as command:
                 there = kill(command, whom, sent, moment)
-                alive, said = left(command, there, whom)
+                alive, said = outlive(command, there, whom)
             seconds = 1.02 * seconds if there else moment
             if not there:  # it had ended by then
                 continue
             before = records.read(folder / "out") if (folder / "out").exists() else []
-            with begun(folder, environment) as again:
+            with start_run(folder, environment) as again:
                 _, rest = again.communicate()
             wrong = {
                 "no resume": again.returncode != 0,
                 "exits with 1": command.returncode == 1 or again.returncode == 1,
-                "other exit code": command.returncode not in expected(whom, sent),
+                "other exit code": command.returncode not in expected_codes(whom, sent),
                 "tracebacks": "Traceback" in said + rest.decode(),
-                "records lost or doubled": lost_or_doubled(before, folder / "out"),
+                "records lost or doubled": count_lost_or_doubled(before, folder / "out"),
                 "processes alive": len(alive),
                 "files left": len(list(temporary.iterdir())),
             }
         sums.update(wrong)
         sums["resumes complete"] += again.returncode == 0
-        told = ", ".join(f"{name} {count:d}" for name, count in wrong.items() if count) or "fine"
-        told += f": {rest.decode().strip().rpartition(chr(10))[2]}" * wrong["no resume"]
+        trouble = ", ".join(f"{name} {count:d}" for name, count in wrong.items() if count) or "fine"
+        trouble += f": {rest.decode().strip().rpartition(chr(10))[2]}" * wrong["no resume"]
         number += 1
         print(f"{number:3} {sent.name} to the {whom} after {moment:.1f} s: exit "
               f"{command.returncode}, with {len(before)} of {PLANNED}; then "
-              f"{again.returncode}: {told}", flush=True)  # fmt: skip
+              f"{again.returncode}: {trouble}", flush=True)  # fmt: skip
     print(f"of {kills} kills: " + ", ".join(f"{name} {count}" for name, count in sums.items()))
 
 
 if __name__ == "__main__":
-    main(*(int(one) for one in (sys.argv[1:] + ["200", "0"][len(sys.argv) - 1 :])))
+    main(*(int(number) for number in (sys.argv[1:] + ["200", "0"][len(sys.argv) - 1 :])))

@@ -67,8 +67,8 @@ def _measure(cells: int, home: Path) -> None:
     (home / "suite.yaml").write_text(_suite(cells // (5 * SETTINGS)), encoding="utf-8")
     this = [sys.executable, __file__, "--stage"]
     _line("planning", [*this, "plan", str(home)])
-    seconds, _, told = _ran([*this, "make", str(home)])
-    print(f"{told}  (made in {seconds:.0f} s)", flush=True)
+    seconds, _, counts = _run([*this, "make", str(home)])
+    print(f"{counts}  (made in {seconds:.0f} s)", flush=True)
     for name in ("resume", "append", "load"):
         _line(name, [*this, name, str(home)])
     run, output = str(home / "run"), str(home / "output")
@@ -81,22 +81,23 @@ def _measure(cells: int, home: Path) -> None:
 
 
 def _line(name: str, command: list[str]) -> None:
-    seconds, memory, told = _ran(command)
+    seconds, memory, last_line = _run(command)
     if "--stage" not in command:
-        told = ""
-    print(f"{name:24}{seconds:8.1f} s {memory:8.0f} MiB   {told}", flush=True)
+        last_line = ""
+    print(f"{name:24}{seconds:8.1f} s {memory:8.0f} MiB   {last_line}", flush=True)
 
 
-def _ran(command: list[str]) -> tuple[float, float, str]:
+def _run(command: list[str]) -> tuple[float, float, str]:
     """The seconds and the largest memory of a process, and what it printed last."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = process.stdout.read()
+        printed = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command}: ended with {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, told.rstrip().rpartition("\n")[2]
+    last_line = printed.rstrip().rpartition("\n")[2]
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, last_line
 
 
 def _suite(models: int) -> str:
@@ -119,7 +120,7 @@ def plan(home: Path) -> str:
     from cmx_bench.worker import machine
     from cmx_bench.worker.targets import Target
 
-    seen = machine.capture("cpu")
+    captured = machine.capture("cpu")
 
     def call(target: str, *arguments: object, timeout: float | None = None) -> object:
         if target != Target.MAKE_PLAN:
@@ -127,20 +128,20 @@ def plan(home: Path) -> str:
         suite_file = arguments[0]
         names = [entry.name for entry in suite_file.suite.models]
         known = Tried({(name, 28): Cost(10**7, 10**6, 100, {}) for name in names})
-        return pickle.loads(pickle.dumps(making.make(suite_file, seen, Asked(tried=known))))
+        return pickle.loads(pickle.dumps(making.make(suite_file, captured, Asked(tried=known))))
 
     of = engines.plan_of
-    engines.plan_of = lambda request: made.append(of(request, call=call)) or made[0]
-    made: list[object] = []
+    engines.plan_of = lambda request: plans.append(of(request, call=call)) or plans[0]
+    plans: list[object] = []
     begin = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         planning.plan.__wrapped__(Request(str(home / "suite.yaml"), device="cpu"))
     seconds = time.process_time() - begin
     begin = time.process_time()
-    estimates.cost(made[0].models[-1], 28)
+    estimates.cost(plans[0].models[-1], 28)
     trial = time.process_time() - begin
-    (home / "plan").write_bytes(pickle.dumps(made[0]))
-    return f"{len(made[0].cells)} cells in {seconds:.2f} s, and {trial:.2f} s to try a model"
+    (home / "plan").write_bytes(pickle.dumps(plans[0]))
+    return f"{len(plans[0].cells)} cells in {seconds:.2f} s, and {trial:.2f} s to try a model"
 
 
 def make(home: Path) -> str:
@@ -202,8 +203,8 @@ def _moments(home: Path, wanted: int) -> list[float]:
         moments.append(time.process_time())
         return planned
 
-    def execute(made: Iterable[Round], _: float) -> Iterator[tuple[Job, Outcome]]:
-        for job in (job for this in made for job in this.jobs if this.begin(job)):
+    def execute(todo: Iterable[Round], _: float) -> Iterator[tuple[Job, Outcome]]:
+        for job in (job for this in todo for job in this.jobs if this.begin(job)):
             moments.append(time.process_time())
             if len(moments) > wanted:
                 raise _EnoughError
@@ -264,7 +265,7 @@ def _record(
     own = random.Random(cell.model.name).uniform(0.5, 2)
     factor = own * (1 if exact else rng.lognormvariate(0, 0.01))
 
-    def scaled(samples: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    def scale(samples: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
         return {
             name: [int(value * factor) if exact else value * factor for value in values]
             for name, values in samples.items()
@@ -272,8 +273,8 @@ def _record(
 
     return dataclasses.replace(
         pattern, cell=cell.key, model=cell.model.name, measure=cell.measure,
-        setting=cell.setting_key, replicate=replicate, values=scaled(pattern.values),
-        discarded=scaled(pattern.discarded),
+        setting=cell.setting_key, replicate=replicate, values=scale(pattern.values),
+        discarded=scale(pattern.discarded),
     )  # fmt: skip
 
 

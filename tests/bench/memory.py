@@ -33,17 +33,17 @@ def sizes(folder: Path, cells: int) -> list[float]:
         SUITE + "".join(MODEL % (number, 8 + number) for number in range(cells // 2))
     )
     line = [sys.executable, "-m", "cmx_bench", "run", "suite.yaml", "--out", "out"]
-    found: list[float] = []
+    in_use: list[float] = []
     with subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL) as run:
         this, records = psutil.Process(run.pid), folder / "out" / "records.jsonl"
-        while run.poll() is None and len(found) < 9:
+        while run.poll() is None and len(in_use) < 9:
             time.sleep(0.05)
             there = records.read_bytes().count(b"\n") if records.exists() else 0
-            if there >= cells * (len(found) + 1) // 10:
-                found.append(this.memory_info().rss / 2**20)
-                print(f"{there:5} cells  {found[-1]:.1f} MiB", flush=True)
+            if there >= cells * (len(in_use) + 1) // 10:
+                in_use.append(this.memory_info().rss / 2**20)
+                print(f"{there:5} cells  {in_use[-1]:.1f} MiB", flush=True)
     assert run.returncode == 0, run.returncode
-    return found
+    return in_use
 
 
 def main() -> int:

@@ -144,7 +144,7 @@ def mutations(module: str, source: bytes) -> Iterator[Mutation]:
     tree = ast.parse(source)
     # Constants are chosen, most of them by measuring: no test can say what they should be.
     tree.body = [node for node in tree.body if not isinstance(node, ast.Assign | ast.AnnAssign)]
-    skipped = set(_unexecuted(tree))
+    skipped = set(_find_unexecuted(tree))
     for node in ast.walk(tree):
         if node in skipped or not isinstance(node, ast.expr):
             continue
@@ -157,7 +157,7 @@ def mutations(module: str, source: bytes) -> Iterator[Mutation]:
             yield Mutation(module, node.lineno, start, end, source[start:end].decode(), after)
 
 
-def _unexecuted(tree: ast.AST) -> Iterator[ast.AST]:
+def _find_unexecuted(tree: ast.AST) -> Iterator[ast.AST]:
     """Annotations, asserts that narrow types, what an f-string prints, and a zip's `strict`, which
     holds what its callers never do: a change there changes words, or nothing."""
     for node in ast.walk(tree):
@@ -222,7 +222,7 @@ def caught(mutation: Mutation, copy_of_repository: Path) -> bool:
     return done.returncode != 0
 
 
-def drawn(count: int, seed: int, only: str) -> Sequence[Mutation]:
+def draw(count: int, seed: int, only: str) -> Sequence[Mutation]:
     every = []
     for module in (module for module in sorted(CORE) if fnmatch(module, only)):
         source, known = (ROOT / module).read_bytes(), dict(EQUIVALENT.get(module, {}))
@@ -244,11 +244,11 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="modules, such as cmx_bench/results/*")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    chosen = drawn(arguments.count, arguments.seed, arguments.only)
+    chosen = draw(arguments.count, arguments.seed, arguments.only)
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(arguments.jobs) as pool:
         copies: Queue[Path] = Queue()
         for number in range(arguments.jobs):
-            copies.put(_copied(Path(home, str(number))))
+            copies.put(_copy(Path(home, str(number))))
 
         def judge(mutation: Mutation) -> bool:
             mine = copies.get()
@@ -266,7 +266,7 @@ def main() -> None:
     print(f"{number_caught} of {len(chosen)} caught ({number_caught / len(chosen):.0%})")
 
 
-def _copied(to: Path) -> Path:
+def _copy(to: Path) -> Path:
     ignored = shutil.ignore_patterns(".git", ".tox", ".*cache", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, to, ignore=ignored)
     return to

@@ -49,7 +49,7 @@ def compare(name: str) -> None:
         pair = [as_built, as_timed][:: 1 if turn % 2 else -1]
         took = {run: timing.elapsed(run, count, "cpu") for run in pair}
         changes.append(took[as_timed] / took[as_built])
-    change = stats.estimate([[one] for one in changes])
+    change = stats.estimate([[ratio] for ratio in changes])
     print(
         f"  time of a pass as timed against as built, {TURNS} turns of {count} passes: "
         f"{100 * (change.value - 1):+.1f} % [{100 * (change.low - 1):+.1f}, "
@@ -59,7 +59,7 @@ def compare(name: str) -> None:
 
 def activations(module: nn.Module, run: Forward) -> str:
     """What reaches the layers of the network's second half: means over layers."""
-    seen: list[tuple[float, float, float]] = []
+    shares: list[tuple[float, float, float]] = []
 
     def look(layer: nn.Module, arguments: tuple[Tensor]) -> None:
         values = arguments[0].half().float()  # as a GPU would see them
@@ -67,14 +67,14 @@ def activations(module: nn.Module, run: Forward) -> str:
             varying = values - values.mean((2, 3), keepdim=True)
             share = math.sqrt(float(varying.square().mean() / values.square().mean()))
             equal = float((values[..., 1:] == values[..., :-1]).float().mean())
-            seen.append((share, equal, float((values == 0).float().mean())))
+            shares.append((share, equal, float((values == 0).float().mean())))
 
-    layers = [one for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
-    hooks = [one.register_forward_pre_hook(look) for one in layers]
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
     run()
     for hook in hooks:
         hook.remove()
-    half = seen[len(seen) // 2 :]
+    half = shares[len(shares) // 2 :]
     share, equal, zero = (100 * statistics.mean(column) for column in zip(*half, strict=True))
     return (f"{share:.0f} % of the rms differs between positions, {equal:.0f} % of the values "
             f"equal their neighbour's, {zero:.0f} % are zeros")  # fmt: skip

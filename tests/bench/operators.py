@@ -66,7 +66,7 @@ def samples(info: Any) -> Iterator[Operator]:
     dtype = torch.float32 if torch.float32 in info.dtypes else next(iter(info.dtypes))
     for sample in islice(info.sample_inputs("cpu", dtype), SAMPLES):
         arguments = ((sample.input, *sample.args), sample.kwargs)
-        yield Operator(info.op, tree_map_only(Tensor, lambda one: one.to("meta"), arguments))
+        yield Operator(info.op, tree_map_only(Tensor, lambda tensor: tensor.to("meta"), arguments))
 
 
 def outcome(info: Any, works: bool) -> tuple[str, str]:
@@ -104,9 +104,9 @@ def main() -> int:
         if everything or wrong:
             print(f"{name:50}{'works' if works else '':6}{kind:14}{why}"[:200])
     for works in (True, False):
-        mine = {kind: count for (one, kind), count in kinds.items() if one == works}
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(mine.items()))
-        print(f"{'multiply and add up' if works else 'do not'}: {sum(mine.values())}: {told}")
+        mine = {kind: count for (of, kind), count in kinds.items() if of == works}
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(mine.items()))
+        print(f"{'multiply and add up' if works else 'do not'}: {sum(mine.values())}: {counts}")
     idle = sum(count for (works, _), count in kinds.items() if not works)
     refused = kinds[False, "refused"] / idle
     print(f"{refused:.1%} of those without cost are refused")

@@ -32,21 +32,21 @@ def mean_rule(base: Sequence[float], head: Sequence[float]) -> bool:
     return statistics.fmean(head) > (1 + THRESHOLD) * statistics.fmean(base)
 
 
-def interleaved(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
+def interleave(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
     """A rule on the samples of all pairs, which its users do not interleave."""
     return lambda drawn: gate(turns(drawn, 2), turns(drawn, 4))
 
 
-def stored(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
+def compare_with_stored(gate: Callable[..., bool]) -> Callable[[Drawn], bool]:
     """A rule as it is used: one process now against one that was stored before."""
     return lambda drawn: gate(turns(drawn[:1], 2), turns(drawn[1:2], 4))
 
 
 PEERS: dict[str, Callable[[Drawn], bool]] = {
-    "Mann-Whitney on iterations, same pairs": interleaved(mann_whitney),
-    "Mann-Whitney on iterations, stored baseline": stored(mann_whitney),
-    "pytest-benchmark mean:5%, same pairs": interleaved(mean_rule),
-    "pytest-benchmark mean:5%, stored baseline": stored(mean_rule),
+    "Mann-Whitney on iterations, same pairs": interleave(mann_whitney),
+    "Mann-Whitney on iterations, stored baseline": compare_with_stored(mann_whitney),
+    "pytest-benchmark mean:5%, same pairs": interleave(mean_rule),
+    "pytest-benchmark mean:5%, stored baseline": compare_with_stored(mean_rule),
 }
 
 
@@ -63,13 +63,13 @@ def peer(bank: Drawn, gate: Callable[[Drawn], bool], n: int) -> float:
 def show_timm(runs: Sequence[Mapping[str, Any]]) -> None:
     """Two runs in a row, the second judged against the first by a 5 % rule."""
     base, head = (
-        [one["rate"] for one in runs if one["kind"] == kind] for kind in ("same", "slower")
+        [run["rate"] for run in runs if run["kind"] == kind] for kind in ("same", "slower")
     )
     slow = [math.log(b / h) for b, h in zip(base, head, strict=True)]
     alarms = [old > (1 + THRESHOLD) * new for old, new in pairwise(base)]
     caught = [old > (1 + THRESHOLD) * new for old, new in zip(base, head, strict=True)]
-    took = 2 * statistics.fmean(one["elapsed"] for one in runs)
-    shares = [100 * statistics.fmean(one) for one in (alarms, caught)]
+    took = 2 * statistics.fmean(run["elapsed"] for run in runs)
+    shares = [100 * statistics.fmean(decisions) for decisions in (alarms, caught)]
     title = "timm benchmark.py, two runs in a row, > 5 %"
     print(
         f"  {title:44} {shares[0]:9.1f} %  {shares[1]:5.1f} %"

@@ -98,14 +98,14 @@ def once(how: str, when: str, who: int) -> tuple[str, float, float]:
         cell = Cell(model, "accuracy", SETTING)
         job = EvaluationJob([cell], 0, 0, task, folder)
         *_, (_, outcome) = learners.outcomes(job, 600.0)
-        told = time.time()
-        while list(holders(folder / "log.txt")) and time.time() - told < 60:
+        end = time.time()
+        while list(holders(folder / "log.txt")) and time.time() - end < 60:
             time.sleep(0.05)
-        gone = time.time() - told
+        gone = time.time() - end
         for pid in holders(folder / "log.txt"):
             os.kill(pid, signal.SIGKILL)
-        begun = (folder / MARK).stat().st_mtime if (folder / MARK).exists() else told
-        return outcome.reason, told - begun, gone
+        begun = (folder / MARK).stat().st_mtime if (folder / MARK).exists() else end
+        return outcome.reason, end - begun, gone
 
 
 def main() -> int:

@@ -12,24 +12,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-from startup import command, made_up_run
+from startup import command, make_up_run
 
 REPLICATES = 10
 FORMATS = ("html", "md", "latex", "csv", "json")
 
 
 def main() -> None:
-    sizes = [int(one) for one in sys.argv[1:]] or [100, 1000, 4000]
-    print("cells    page" + "".join(f"{one:>9}" for one in (*FORMATS, "all", "verify")))
+    sizes = [int(size) for size in sys.argv[1:]] or [100, 1000, 4000]
+    print("cells    page" + "".join(f"{column:>9}" for column in (*FORMATS, "all", "verify")))
     with tempfile.TemporaryDirectory() as temporary:
         for cells in sizes:
-            run = made_up_run(Path(temporary) / str(cells), cells, REPLICATES)
+            run = make_up_run(Path(temporary) / str(cells), cells, REPLICATES)
             output = str(Path(temporary) / "output")
             taken = [
-                seconds("report", str(run), "--format", one, "-o", output) for one in FORMATS
+                seconds("report", str(run), "--format", form, "-o", output) for form in FORMATS
             ] + [seconds("report", str(run)), seconds("verify", str(run))]
             size = (run / "report.html").stat().st_size / 1e6
-            times = "".join(f"{one:7.1f} s" for one in taken)
+            times = "".join(f"{seconds_each:7.1f} s" for seconds_each in taken)
             print(f"{cells:5}  {size:4.1f} MB{times}", flush=True)
 
 

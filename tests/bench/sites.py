@@ -29,7 +29,7 @@ def main() -> None:
     pages, sizes = asked.whole, asked.runs
     with tempfile.TemporaryDirectory() as folder:
         write_runs(Path(folder) / "runs", pages)
-        every = taken(Path(folder), report.files_of_site)
+        every = seconds_of(Path(folder), report.files_of_site)
         size = sum(file.stat().st_size for file in Path(folder).glob("site/runs/*/*")) / pages
     print(f"a page and the files beside it, of {pages}: {every[0] / pages:.1f} s "
           f"({every[1] / pages:.1f} s), {size / 1e6:.1f} MB", flush=True)  # fmt: skip
@@ -37,13 +37,13 @@ def main() -> None:
     for runs in sizes:
         with tempfile.TemporaryDirectory() as folder:
             write_runs(Path(folder) / "runs", runs)
-            calls = [taken(Path(folder), line), taken(Path(folder), line)]
+            calls = [seconds_of(Path(folder), line), seconds_of(Path(folder), line)]
             place = Path(folder) / "runs/0000"
             place.rename(place.with_name("another"))
-            calls.append(taken(Path(folder), line))
+            calls.append(seconds_of(Path(folder), line))
             index = (Path(folder) / "site/index.html").stat().st_size / 1e6
-        told = "   ".join(f"{cpu:6.1f} s ({wall:5.1f} s)" for cpu, wall in calls)
-        print(f"{runs:4} {told}   {index:4.1f} MB", flush=True)
+        times = "   ".join(f"{cpu:6.1f} s ({wall:5.1f} s)" for cpu, wall in calls)
+        print(f"{runs:4} {times}   {index:4.1f} MB", flush=True)
 
 
 def line(run: Report, home: str) -> dict[str, str | bytes]:
@@ -51,16 +51,16 @@ def line(run: Report, home: str) -> dict[str, str | bytes]:
     return {"report.html": f'<a href="{home}index.html">{run.run.suite}</a>'}
 
 
-def taken(folder: Path, render: Render) -> tuple[float, float]:
+def seconds_of(folder: Path, render: Render) -> tuple[float, float]:
     """CPU seconds and seconds of a call."""
-    before, begin = used(), time.monotonic()
+    before, begin = seconds_used(), time.monotonic()
     renewing.renew(folder / "runs", folder / "site", render, lambda _: None)
-    return used() - before, time.monotonic() - begin
+    return seconds_used() - before, time.monotonic() - begin
 
 
-def used() -> float:
+def seconds_used() -> float:
     every = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in every)
+    return sum(usage.ru_utime + usage.ru_stime for usage in every)
 
 
 if __name__ == "__main__":

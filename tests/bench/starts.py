@@ -35,7 +35,7 @@ PATHS = {"base": sys.executable, "head": sys.executable}
 
 
 @contextmanager
-def forked(server: Server, target: str) -> Iterator[Connection]:
+def fork(server: Server, target: str) -> Iterator[Connection]:
     """In the place of `servers.process`: a fork of one server for both sides."""
     ours, theirs = multiprocessing.Pipe()
     process = local.start(target, theirs)
@@ -46,7 +46,7 @@ def forked(server: Server, target: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def spawned(server: Server, target: str) -> Iterator[Connection]:
+def spawn(server: Server, target: str) -> Iterator[Connection]:
     """In the place of `servers.process`: a fresh interpreter that forks nothing."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -58,14 +58,14 @@ def spawned(server: Server, target: str) -> Iterator[Connection]:
     process.join()
 
 
-STARTS = {"one server": forked, "a server each pair": None, "fresh interpreters": spawned}
+STARTS = {"one server": fork, "a server each pair": None, "fresh interpreters": spawn}
 NOBODY = tuple(Server(name, socket.socket(), Path("/dev/null")) for name in ("base", "head"))
 
 
 def main(count: int) -> None:
     plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
     cells = [c for c in plan.cells if c.measure == TIMED and c.model.name in MODELS]
-    found: dict[tuple[str, str], list[float]] = {}
+    by_kind: dict[tuple[str, str], list[float]] = {}
     took: dict[str, list[float]] = {}
     rng, log = random.Random(), scratch.folder() / "log.txt"
     for number in range(count):
@@ -79,14 +79,14 @@ def main(count: int) -> None:
                     patch.object(interpreters, "process", start or interpreters.process),
                 ):
                     pair = pairs.measure(cell, base, head, rng)
-                found.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
+                by_kind.setdefault((cell.model.name, kind), []).append(pair.log_ratio)
                 took.setdefault(kind, []).append(time.monotonic() - begin)
         print(f"{number + 1} of {count}", file=sys.stderr, flush=True)
-    for (name, kind), ratios in sorted(found.items()):
+    for (name, kind), ratios in sorted(by_kind.items()):
         spread = statistics.stdev(ratios)
         error = spread / math.sqrt(2 * (len(ratios) - 1))
         middle = statistics.median(ratios)
-        robust = 1.4826 * statistics.median(abs(one - middle) for one in ratios)
+        robust = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)
         print(
             f"{name:24} {kind:20} sd of a pair {100 * spread:.2f} ± {100 * error:.2f} %, by the "
             f"median deviation {100 * robust:.2f} %, mean {100 * statistics.fmean(ratios):+.2f} %, "

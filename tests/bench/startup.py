@@ -40,7 +40,7 @@ def command(*arguments: str) -> Callable[[], object]:
     return lambda: subprocess.run(line, check=True, capture_output=True)
 
 
-def made_up_run(folder: Path, cells: int, replicates: int = 5) -> Path:
+def make_up_run(folder: Path, cells: int, replicates: int = 5) -> Path:
     """A run of `cells` throughput cells whose samples are plain arithmetic, not measurements."""
     setting = Setting("made-up", "cpu", "fp32", "nchw", "none", 1, 224)
     models = tuple(
@@ -74,7 +74,7 @@ def _record(run: Run, number: int, replicate: int) -> Record:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        run = Path(sys.argv[1]) if sys.argv[1:] else made_up_run(Path(temporary), 100)
+        run = Path(sys.argv[1]) if sys.argv[1:] else make_up_run(Path(temporary), 100)
         rows = {
             "an empty interpreter": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
             "--help": command("--help"),

@@ -32,14 +32,14 @@ ROUNDS = 12
 PROCESSES = 5
 
 
-def described(name: str) -> Model:
+def describe(name: str) -> Model:
     return Model(name, name, name, "timm", name)
 
 
 def beside_a_bare_loop(name: str) -> bool:
     """Blocks of ours and of a loop as anyone would write it, in turn, in this process."""
     forward.apply_flags(SETTING)
-    module = forward.place(build(described(name), SETTING.image_size), SETTING)
+    module = forward.place(build(describe(name), SETTING.image_size), SETTING)
     run = ready.prepare_module(module, SETTING).forward
     passes = timing.passes_a_block(timing.pass_seconds(timing.warm_up(run, "cpu")), "cpu")
     images = torch.randn(SETTING.batch_size, 3, 224, 224)
@@ -64,7 +64,7 @@ def beside_a_bare_loop(name: str) -> bool:
 
 def ours(name: str, log: Path) -> float:
     """Images a second of one fresh process."""
-    job = Job(Cell(described(name), "throughput", SETTING), 0, log)
+    job = Job(Cell(describe(name), "throughput", SETTING), 0, log)
     [(_, outcome)] = rounds.execute([Round([job], repeated=True)], 600)
     return statistics.median(outcome.values["throughput"])
 
@@ -78,10 +78,10 @@ def timms(name: str, script: Path) -> float:
         "--img-size", str(SETTING.image_size),
     ]  # fmt: skip
     done = subprocess.run(line, check=True, capture_output=True, text=True)
-    found = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
-    if found is None:
+    printed = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
+    if printed is None:
         raise SystemExit(f"benchmark.py printed no result: {done.stdout[-500:]}")
-    return float(json.loads(found[1])["infer_samples_per_sec"])
+    return float(json.loads(printed[1])["infer_samples_per_sec"])
 
 
 def beside_timm(name: str, script: Path, log: Path) -> None:

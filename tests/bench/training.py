@@ -47,8 +47,8 @@ def ours(name: str, setting: Setting, log: Path) -> tuple[float, list[float]]:
     [(_, outcome)] = rounds.execute([Round([job], repeated=True)], 600)
     if outcome.reason:
         raise SystemExit(f"{name}: {outcome.reason} (see {log})")
-    found = {metric: statistics.median(samples) for metric, samples in outcome.values.items()}
-    return found["train_throughput"], [found[f"train_{phase}_time"] for phase in PHASES]
+    medians = {metric: statistics.median(samples) for metric, samples in outcome.values.items()}
+    return medians["train_throughput"], [medians[f"train_{phase}_time"] for phase in PHASES]
 
 
 def timms(name: str, setting: Setting, script: Path) -> float:
@@ -59,13 +59,13 @@ def timms(name: str, setting: Setting, script: Path) -> float:
         "--batch-size", str(setting.batch_size), "--img-size", str(setting.image_size),
     ]  # fmt: skip
     done = subprocess.run(line, check=True, capture_output=True, text=True)
-    found = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
-    if found is None:
+    printed = re.search(r"--result\s+(.*)", done.stdout, re.DOTALL)
+    if printed is None:
         raise SystemExit(f"benchmark.py printed no result: {done.stdout[-500:]}")
-    return float(json.loads(found[1])["train_samples_per_sec"])
+    return float(json.loads(printed[1])["train_samples_per_sec"])
 
 
-def compared(name: str, setting: Setting, script: Path, log: Path) -> bool:
+def compare(name: str, setting: Setting, script: Path, log: Path) -> bool:
     """Whether ours is as fast as timm's, or slower by no more than the wider interval."""
     rates: dict[str, list[list[float]]] = {"ours": [], "timm": []}
     phases: list[list[float]] = []
@@ -76,14 +76,14 @@ def compared(name: str, setting: Setting, script: Path, log: Path) -> bool:
         rates["timm"].append([timms(name, setting, script)])
     estimates = {side: stats.estimate(measured) for side, measured in rates.items()}
     difference = estimates["ours"].value / estimates["timm"].value - 1
-    width = max(one.relative_half_width or 0.0 for one in estimates.values())
+    width = max(estimate.relative_half_width or 0.0 for estimate in estimates.values())
     shown = ", ".join(
-        f"{side} {one.value:.2f} images/s ± {100 * (one.relative_half_width or 0):.1f} %"
-        for side, one in estimates.items()
+        f"{side} {estimate.value:.2f} images/s ± {100 * (estimate.relative_half_width or 0):.1f} %"
+        for side, estimate in estimates.items()
     )
     medians = (statistics.median(column) for column in zip(*phases, strict=True))
     apart = ", ".join(
-        f"{phase} {1000 * one:.2f} ms" for phase, one in zip(PHASES, medians, strict=True)
+        f"{phase} {1000 * median:.2f} ms" for phase, median in zip(PHASES, medians, strict=True)
     )
     print(f"{name:24} {setting.key:32} {shown}: {100 * difference:+.1f} % ({apart})")
     return difference >= -width
@@ -96,7 +96,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         as_fast = [
-            compared(name, setting, Path(scripts) / "benchmark.py", log)
+            compare(name, setting, Path(scripts) / "benchmark.py", log)
             for setting in settings()
             for name in sys.argv[1:] or MODELS
         ]

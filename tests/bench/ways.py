@@ -33,7 +33,7 @@ WAY_SECONDS = 1.5
 LONGER = 7  # times 20 ms
 
 
-def timed(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
+def time_ways(cell: Cell, base: Server, head: Server, rng: random.Random) -> dict[str, float]:
     """The log-ratio of one pair of processes in each way."""
     with pairs._begin(cell, base, head, rng, 0) as sides:
         ways = dict(all_ways(sides))
@@ -67,16 +67,16 @@ def all_ways(sides: pairs._Sides) -> Iterator[tuple[str, Callable[[], Iterator[B
 def main(seconds: float, kinds: list[str]) -> None:
     plan = local.call(Target.MAKE_PLAN, suite.load("ci"), "cpu")
     cells = [cell for cell in plan.cells if cell.measure == TIMED]
-    found: dict[str, list[float]] = {}
+    by_way: dict[str, list[float]] = {}
     rng, begin = random.Random(), time.monotonic()
     with neighbours(1, kinds[0]) if kinds else nullcontext():
         while time.monotonic() - begin < seconds:
             with ab.both(PATHS, scratch.folder() / "log.txt", 120) as (base, head):
                 for cell in rng.sample(cells, len(cells)):
-                    for name, ratio in timed(cell, base, head, rng).items():
-                        found.setdefault(name, []).append(ratio)
+                    for name, ratio in time_ways(cell, base, head, rng).items():
+                        by_way.setdefault(name, []).append(ratio)
             print(f"{time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-    for name, ratios in sorted(found.items()):
+    for name, ratios in sorted(by_way.items()):
         middle, spread = statistics.median(ratios), statistics.stdev(ratios)
         robust = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)
         print(

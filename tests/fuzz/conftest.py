@@ -29,9 +29,9 @@ def answers_soon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     inner = fuzzed.inner_test
 
     @functools.wraps(inner)
-    def timed(*arguments: Any, **named: Any) -> None:
+    def run_timed(*arguments: Any, **named: Any) -> None:
         begin = sum(os.times()[:4])
         inner(*arguments, **named)
         assert sum(os.times()[:4]) - begin < _LONGEST
 
-    monkeypatch.setattr(fuzzed, "inner_test", timed)
+    monkeypatch.setattr(fuzzed, "inner_test", run_timed)

@@ -63,19 +63,19 @@ def of_values(text: str, random: Random) -> str:
         holder[key] = copy.deepcopy(random.choice(holders))
     else:
         holder[key] = random.choice(TEXTS + NUMBERS + ODD)
-    return _dumped(value)
+    return _dump(value)
 
 
 def _holders(value: Any) -> list[Any]:
     """All lists and mappings inside."""
     if isinstance(value, dict):
-        return [value, *(one for item in value.values() for one in _holders(item))]
+        return [value, *(holder for item in value.values() for holder in _holders(item))]
     if isinstance(value, list):
-        return [value, *(one for item in value for one in _holders(item))]
+        return [value, *(holder for item in value for holder in _holders(item))]
     return []
 
 
-def _dumped(value: Any) -> str:
+def _dump(value: Any) -> str:
     try:
         return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
     except RecursionError:  # a holder that holds itself

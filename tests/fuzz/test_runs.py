@@ -113,11 +113,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     run = make_run(
         models=PAPER[:3], measures=("params", "throughput", "roofline", "memory"), replicates=3
     )
-    found = make_records(run)
-    found[-1] = failed(found[-1], "out of memory")
-    first = next(place for place, one in enumerate(found) if one.measure == "throughput")
-    found[first] = watched(found[first], "..dx.")
-    folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
+    records = make_records(run)
+    records[-1] = failed(records[-1], "out of memory")
+    first = next(place for place, record in enumerate(records) if record.measure == "throughput")
+    records[first] = watched(records[first], "..dx.")
+    folder = write_folder(tmp_path_factory.mktemp("run"), run, records)
     page = rendering.render(folder, "html")
     (folder / "report.html").write_text(page, encoding="utf-8")
     return {path.name: path.read_bytes() for path in folder.iterdir()}

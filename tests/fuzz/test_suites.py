@@ -59,15 +59,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @st.composite
-def harmed(draw: st.DrawFn, texts: Sequence[str]) -> bytes:
+def harmed_texts(draw: st.DrawFn, texts: Sequence[str]) -> bytes:
     """One of the texts with one to four mutations, of its text or of its values."""
     text, random = draw(st.sampled_from(texts)), draw(st.randoms(use_true_random=False))
     for _ in range(draw(st.integers(1, 4))):
-        text = _harmed(text, random)
+        text = _harm(text, random)
     return text.encode(errors="surrogatepass")
 
 
-def _harmed(text: str, random: Random) -> str:
+def _harm(text: str, random: Random) -> str:
     if random.random() < 0.5:
         return mutations.of_text(text, random)
     try:
@@ -76,7 +76,7 @@ def _harmed(text: str, random: Random) -> str:
         return mutations.of_text(text, random)
 
 
-def answered(path: Path, read: Callable[[str], Any]) -> Any:
+def answer(path: Path, read: Callable[[str], Any]) -> Any:
     """What `read` makes of the file; None where it refuses it in one line."""
     try:
         return read(str(path))
@@ -86,24 +86,24 @@ def answered(path: Path, read: Callable[[str], Any]) -> Any:
         return None
 
 
-@given(harmed(SUITES))
+@given(harmed_texts(SUITES))
 def test_a_suite(folder: Path, text: bytes) -> None:
     path = folder / "suite.yaml"
     path.write_bytes(text)
-    if (loaded := answered(path, suite.load)) is not None:
+    if (loaded := answer(path, suite.load)) is not None:
         assert loaded.suite.hash == suite.load(str(path)).suite.hash
 
 
-@given(harmed(RECIPES))
+@given(harmed_texts(RECIPES))
 def test_a_recipe(folder: Path, text: bytes) -> None:
     path = folder / "recipe.yaml"
     path.write_bytes(text)
-    answered(path, lambda named: recipe.load(Path(named)))
+    answer(path, lambda named: recipe.load(Path(named)))
 
 
 @given(st.randoms(use_true_random=False))
 def test_a_plan(folder: Path, cpu: dict[str, Any], random: Random) -> None:
     path = folder / "plan.yaml"
     path.write_bytes(mutations.of_values(EVERY, random).encode(errors="surrogatepass"))
-    if (loaded := answered(path, suite.load)) is not None:
-        answered(path, lambda _: making.make(loaded, cpu))
+    if (loaded := answer(path, suite.load)) is not None:
+        answer(path, lambda _: making.make(loaded, cpu))

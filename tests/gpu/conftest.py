@@ -100,7 +100,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(named).absolute() if named else tmp_path_factory.mktemp("gpu")
 
 
-def started(*arguments: object, file: Path, **variables: str) -> subprocess.Popen[bytes]:
+def start(*arguments: object, file: Path, **variables: str) -> subprocess.Popen[bytes]:
     """A command that prints into a file, which one that is left over cannot hold open; it heeds
     SIGINT even where a shell runs the tests in the background."""
     line = [sys.executable, "-m", "cmx_bench", *map(str, arguments)]
@@ -119,7 +119,7 @@ def started(*arguments: object, file: Path, **variables: str) -> subprocess.Pope
 def cmx(tmp_path: Path) -> Cmx:
     def call(*arguments: object, limit: float, **variables: str) -> Done:
         begin, file = time.monotonic(), tmp_path / "printed.txt"
-        child = started(*arguments, file=file, **variables)
+        child = start(*arguments, file=file, **variables)
         try:
             rc = child.wait(max(1.0, min(limit, seconds_left())))
         except TimeoutExpired:
@@ -139,16 +139,18 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
 
 
-def expect_measured(done: Done, found: list[dict[str, Any]]) -> None:
+def expect_measured(done: Done, lines: list[dict[str, Any]]) -> None:
     """Nothing failed; what is skipped says why in the report."""
-    wrong = [f"{one['cell']}: {one['reason']}" for one in found if one["status"] == "failed"]
-    assert found and not wrong and done.rc in (0, 4), (
+    wrong = [
+        f"{record['cell']}: {record['reason']}" for record in lines if record["status"] == "failed"
+    ]
+    assert lines and not wrong and done.rc in (0, 4), (
         f"rc {done.rc} after {done.seconds:.0f} s: {wrong or done.last}"
     )
 
 
 def patterns(*chosen: str) -> list[str]:
-    return [word for one in chosen for word in ("--only", one)]
+    return [word for pattern in chosen for word in ("--only", pattern)]
 
 
 # --- a line each ----------------------------------------------------------------------------------
@@ -177,8 +179,8 @@ def pytest_runtest_makereport(
 def line(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     """`PASS name: what was seen`; of a failure the first line of why."""
     word = {"passed": "PASS", "failed": "FAIL", "skipped": "SKIP"}[report.outcome]
-    seen = [str(value) for name, value in report.user_properties if name == "seen"]
+    notes = [str(value) for name, value in report.user_properties if name == "seen"]
     if report.outcome != "passed" and call.excinfo is not None:
-        seen.insert(0, (str(call.excinfo.value).splitlines() or [call.excinfo.typename])[0])
+        notes.insert(0, (str(call.excinfo.value).splitlines() or [call.excinfo.typename])[0])
     name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-    return f"{word} {name}{': ' if seen else ''}{'; '.join(seen)}"[:400]
+    return f"{word} {name}{': ' if notes else ''}{'; '.join(notes)}"[:400]

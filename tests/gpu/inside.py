@@ -63,18 +63,18 @@ def run(name: str, *arguments: object) -> tuple[bool, str]:
         return False, f"{type(error).__name__}: {error}"
 
 
-def captured(device: str) -> str:
-    found = machine.capture(device)
+def capture(device: str) -> str:
+    environment = machine.capture(device)
     names = ["device_uuid", "compute_capability", "cuda", "cudnn", "driver", "power_limit_w",
              "max_sm_clock_hz"]  # fmt: skip
-    lacking = [name for name in names if not found.get(name)]
+    lacking = [name for name in names if not environment.get(name)]
     assert not lacking, f"lacks {lacking}"
-    return ", ".join(f"{name} {found[name]}" for name in ("device_name", *names))
+    return ", ".join(f"{name} {environment[name]}" for name in ("device_name", *names))
 
 
 def precision_flags(device: str) -> str:
     """fp32 computes in fp32, tf32 does not; also where a model has set torch's newer switch."""
-    told = []
+    errors = []
     precision: Precision
     for precision, own in (("tf32", "none"), ("fp32", "none"), ("fp32", "tf32")):
         torch.backends.fp32_precision = own  # type: ignore[attr-defined]
@@ -84,8 +84,8 @@ def precision_flags(device: str) -> str:
             assert wrong < 1e-5, f"fp32 is wrong by {wrong:.1e} after a model's own {own}"
         else:
             assert device == "cpu" or wrong > 1e-4, f"tf32 is wrong by {wrong:.1e} only"
-        told.append(f"{precision} wrong by {wrong:.1e} after {own}")
-    return ", ".join(told)
+        errors.append(f"{precision} wrong by {wrong:.1e} after {own}")
+    return ", ".join(errors)
 
 
 def product_error(device: str) -> float:
@@ -174,9 +174,9 @@ def events_and_wall(device: str, name: str) -> str:
     synchronize(device)
     by_wall = time.perf_counter() - begin
     events, wall = (1e3 * seconds / passes for seconds in (by_events, by_wall))
-    seen = f"{events:.3f} ms a pass by events, {wall:.3f} by the wall"
-    assert device == "cpu" or abs(events / wall - 1) < 0.03, seen
-    return f"{seen}, launching takes {100 * launched / by_wall:.0f} % of it"
+    line = f"{events:.3f} ms a pass by events, {wall:.3f} by the wall"
+    assert device == "cpu" or abs(events / wall - 1) < 0.03, line
+    return f"{line}, launching takes {100 * launched / by_wall:.0f} % of it"
 
 
 def synchronize(device: str) -> None:
@@ -191,13 +191,13 @@ def no_waits_in_a_step(device: str) -> str:
         step()
         step()
         synchronize(device)
-        with waiting_refused():
+        with refusing_waits():
             step()
     return "fp32, bf16, fp16"
 
 
 @contextmanager
-def waiting_refused() -> Iterator[None]:
+def refusing_waits() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("error")
     try:
         yield
@@ -213,22 +213,22 @@ def roofline_keeps_busy(device: str) -> str:
     run()
     plain = timing.elapsed(run, 20, device) / 20
     timed = min(roofline._time(run, module, setting).seconds for _ in range(5))
-    seen = f"{1e3 * plain:.2f} ms plain, {1e3 * timed:.2f} ms timed call by call"
-    assert device == "cpu" or timed / plain < 1.15, seen
-    return seen
+    line = f"{1e3 * plain:.2f} ms plain, {1e3 * timed:.2f} ms timed call by call"
+    assert device == "cpu" or timed / plain < 1.15, line
+    return line
 
 
 def peaks(device: str) -> str:
     """Lower precision is no slower, and none is far from what a GPU of this decade does."""
-    found = {}
+    rates = {}
     for precision in ("fp32", "tf32", "fp16"):
         forward.apply_flags(on(device, precision))
-        found[precision] = roofline.compute_peak(on(device, precision))
+        rates[precision] = roofline.compute_peak(on(device, precision))
     bandwidth = roofline.bandwidth_peak(on(device))
-    seen = ", ".join(f"{name} {peak / 1e12:.0f} TMAC/s" for name, peak in found.items())
-    assert 1e12 < found["fp32"] < found["tf32"] < 1.05 * found["fp16"] < 1e16, seen
+    line = ", ".join(f"{name} {peak / 1e12:.0f} TMAC/s" for name, peak in rates.items())
+    assert 1e12 < rates["fp32"] < rates["tf32"] < 1.05 * rates["fp16"] < 1e16, line
     assert 1e11 < bandwidth < 1e14, f"{bandwidth / 1e12:.2f} TB/s"
-    return f"{seen}, {bandwidth / 1e12:.2f} TB/s"
+    return f"{line}, {bandwidth / 1e12:.2f} TB/s"
 
 
 def batchnorm_statistics(device: str) -> str:
@@ -257,20 +257,20 @@ def memory_in_use(device: str) -> str:
     setting, model = on(device), timms("resnet50")
     samples = memory.measure(model, setting)
     assert isinstance(samples, dict)
-    found = {name: values[0] for name, values in samples.items()}
+    memories = {name: values[0] for name, values in samples.items()}
     shape = (setting.batch_size, 3, setting.image_size, setting.image_size)
     planned = planned_memory.planned_peak(
         lambda: build(model, setting.image_size), shape, forward.DTYPES[setting.precision]
     )
-    seen = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in found.items())
-    assert found["peak_memory"] <= found["reserved_memory"] <= found["device_memory"], seen
-    return f"{seen}, planned {planned / 2**20:.0f} MiB"
+    line = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in memories.items())
+    assert memories["peak_memory"] <= memories["reserved_memory"] <= memories["device_memory"], line
+    return f"{line}, planned {planned / 2**20:.0f} MiB"
 
 
 def joules_of_a_pass(device: str) -> str:
     setting = on(device)
-    found = energy.measure(timms("resnet50"), setting).values
-    [joules], [idle] = found["energy"], found["idle_power"]
+    samples = energy.measure(timms("resnet50"), setting).values
+    [joules], [idle] = samples["energy"], samples["idle_power"]
     assert joules > 0 < idle
     return f"{joules:.3g} J an image, idle {idle:.0f} W"
 
@@ -287,12 +287,12 @@ def conditions(device: str) -> str:
         reading = look()
         took.append(time.perf_counter() - begin)
     of_gpu = {name: value for name, value in reading.items() if name.startswith("gpu")}
-    seen = f"{1e3 * statistics.median(took):.2f} ms, {of_gpu}"
-    assert statistics.median(took) < 0.02, seen
+    line = f"{1e3 * statistics.median(took):.2f} ms, {of_gpu}"
+    assert statistics.median(took) < 0.02, line
     if device != "cpu":
-        assert {"gpu_sm_clock", "gpu_clock_reasons"} <= reading.keys(), seen
-        assert reading["gpu_foreign_processes"] == 0, seen
-    return seen
+        assert {"gpu_sm_clock", "gpu_clock_reasons"} <= reading.keys(), line
+        assert reading["gpu_foreign_processes"] == 0, line
+    return line
 
 
 _BUSY = """

@@ -20,7 +20,7 @@ import torch
 
 from cmx_bench.worker import local
 
-from .conftest import Cmx, expect_measured, patterns, records, seconds_left, started
+from .conftest import Cmx, expect_measured, patterns, records, seconds_left, start
 
 Say = Callable[[str], None]
 
@@ -28,16 +28,16 @@ Say = Callable[[str], None]
 def inside(say: Say, name: str, *arguments: object, limit: float = 90.0) -> None:
     """Runs a check of `inside` in a fresh process."""
     timeout = max(1.0, min(limit, seconds_left()))
-    passed, seen = local.call("tests.gpu.inside:run", name, *arguments, timeout=timeout)
-    assert passed, seen
-    say(seen)
+    passed, line = local.call("tests.gpu.inside:run", name, *arguments, timeout=timeout)
+    assert passed, line
+    say(line)
 
 
 # --- in one process -------------------------------------------------------------------------------
 
 
 def test_the_environment_is_captured(gpu: str, say: Say) -> None:
-    inside(say, "captured", gpu)
+    inside(say, "capture", gpu)
 
 
 def test_precisions_are_what_they_are_called(device: str, say: Say) -> None:
@@ -98,10 +98,10 @@ def test_compiled(device: str, cmx: Cmx, out: Path, say: Say, mode: str) -> None
         pytest.skip("less than 330 s left")
     chosen = patterns(f"*/throughput/*{mode}*", f"*/memory/*{mode}*")
     done = cmx("run", "compiled.yaml", "--device", device, "--out", out / mode, *chosen, limit=240)
-    found = records(out / mode)
-    expect_measured(done, found)
-    timed = [one for one in found if one["measure"] == "throughput"]
-    compiled = ["compile_time" in one["values"] for one in sorted(timed, key=by_replicate)]
+    lines = records(out / mode)
+    expect_measured(done, lines)
+    timed = [record for record in lines if record["measure"] == "throughput"]
+    compiled = ["compile_time" in record["values"] for record in sorted(timed, key=by_replicate)]
     assert compiled[0] and set(compiled[1:]) == {mode == "max_autotune"}, compiled
     say(f"compiled in {timed[0]['values']['compile_time'][0]:.1f} s, {done.seconds:.0f} s in all")
 
@@ -112,9 +112,9 @@ def by_replicate(record: Mapping[str, Any]) -> int:
 
 def test_trained_and_evaluated(device: str, cmx: Cmx, out: Path, say: Say) -> None:
     done = cmx("run", "training.yaml", "--device", device, "--out", out / "training", limit=120)
-    found = records(out / "training")
-    expect_measured(done, found)
-    top1 = {one["cell"]: one["values"]["top1"][0] for one in found}
+    lines = records(out / "training")
+    expect_measured(done, lines)
+    top1 = {record["cell"]: record["values"]["top1"][0] for record in lines}
     assert min(top1.values()) > 0.15, top1
     say(f"top-1 {min(top1.values()):.3f} to {max(top1.values()):.3f}, {done.seconds:.0f} s")
 
@@ -150,16 +150,19 @@ def test_two_gpus_measure_side_by_side(
     """Both take part, each with cores of its own, and does one thing at a time."""
     done = cmx("run", "paths.yaml", "--device", two_gpus, "--out", out / "side_by_side",
                *patterns("*/throughput/*", "cm/params/*"), limit=150)  # fmt: skip
-    found = records(out / "side_by_side")
-    expect_measured(done, found)
+    lines = records(out / "side_by_side")
+    expect_measured(done, lines)
     environments = json.loads((out / "side_by_side" / "run.json").read_text())["environments"]
-    timed = [one for one in found if one["measure"] == "throughput"]
-    assert {environments[one["environment"]]["device"] for one in timed} == {"cuda:0", "cuda:1"}
-    assert len({environments[one["environment"]]["cores"] for one in timed}) == 1
-    for name in {one["environment"] for one in timed}:
-        mine = [one for one in timed if one["environment"] == name]
-        spans = sorted((datetime.fromisoformat(one["started"]).timestamp(), one["elapsed"])
-                       for one in mine)  # fmt: skip
+    timed = [record for record in lines if record["measure"] == "throughput"]
+    assert {environments[record["environment"]]["device"] for record in timed} == {
+        "cuda:0",
+        "cuda:1",
+    }
+    assert len({environments[record["environment"]]["cores"] for record in timed}) == 1
+    for name in {record["environment"] for record in timed}:
+        mine = [record for record in timed if record["environment"] == name]
+        spans = sorted((datetime.fromisoformat(record["started"]).timestamp(), record["elapsed"])
+                       for record in mine)  # fmt: skip
         assert all(begin + took <= after + 0.002 for (begin, took), (after, _) in pairwise(spans))
     say(f"{len(timed)} timings in {done.seconds:.0f} s")
 
@@ -177,14 +180,14 @@ def test_two_ranks_learn_what_one_does(device: str, tmp_path: Path, say: Say) ->
 
     def learn(rank: int, count: int) -> None:
         file = files[count - 1]
-        inside(lambda seen: None, "learn", device, rank, count, tmp_path / "meeting", file)
+        inside(lambda line: None, "learn", device, rank, count, tmp_path / "meeting", file)
 
     learn(0, 1)
     with ThreadPoolExecutor() as pool:
         list(pool.map(learn, (0, 1), (2, 2)))
     # Of all weights together: AdamW makes of a gradient that is nothing but rounding, as that of a
     # bias before LayerNorm, a step as long as any other.
-    alone, shared = (torch.cat([one.flatten() for one in torch.load(file)]) for file in files)
+    alone, shared = (torch.cat([weight.flatten() for weight in torch.load(file)]) for file in files)
     wrong = float((alone - shared).norm() / alone.norm())
     assert wrong < 0.02, f"weights differ by {wrong:.1e}"
     say(f"weights differ by {wrong:.1e}")
@@ -193,7 +196,7 @@ def test_two_ranks_learn_what_one_does(device: str, tmp_path: Path, say: Say) ->
 def test_interrupted(device: str, nobody_left: None, out: Path, tmp_path: Path) -> None:
     before = on_gpu()
     run = ("run", "gate.yaml", "--device", device, "--out", out / "interrupted")
-    child = started(*run, file=tmp_path / "printed.txt")
+    child = start(*run, file=tmp_path / "printed.txt")
     try:
         for _ in range(120):
             time.sleep(0.5)  # until it measures, which in a container NVML does not show
@@ -220,10 +223,10 @@ def on_gpu() -> list[int] | None:
 
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        found = pynvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
+        processes = pynvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
     except Exception:  # without NVML, or without a GPU
         return None
-    return sorted({one.pid for one in found})
+    return sorted({process.pid for process in processes})
 
 
 @pytest.fixture

@@ -31,18 +31,18 @@ def test_every_measure_in_every_precision(device: str, cmx: Cmx, out: Path, say:
         ]  # fmt: skip
     done = cmx("run", "paths.yaml", "--device", device, "--out", out / "paths",
                *patterns(*chosen), limit=420)  # fmt: skip
-    found = records(out / "paths")
-    expect_measured(done, [one for one in found if one["model"] != "hog"])
-    say(f"{len(found)} cells in {done.seconds:.0f} s")
+    lines = records(out / "paths")
+    expect_measured(done, [record for record in lines if record["model"] != "hog"])
+    say(f"{len(lines)} cells in {done.seconds:.0f} s")
 
 
 @pytest.fixture
 def measured(out: Path) -> Mapping[str, dict[str, Any]]:
     """The records of the check above, by cell."""
-    found = {one["cell"]: one for one in records(out / "paths")}
-    if not found:
+    by_cell = {record["cell"]: record for record in records(out / "paths")}
+    if not by_cell:
         pytest.skip("no records of paths.yaml")
-    return found
+    return by_cell
 
 
 def test_out_of_memory_is_named(gpu: str, measured: Mapping[str, dict[str, Any]]) -> None:
@@ -53,11 +53,11 @@ def test_out_of_memory_is_named(gpu: str, measured: Mapping[str, dict[str, Any]]
 def test_blocks_have_the_conditions_of_the_gpu(
     gpu: str, measured: Mapping[str, dict[str, Any]], say: Say
 ) -> None:
-    found = measured[f"cm/throughput/{KEY['cuda']}"]["covariates"]
+    covariates = measured[f"cm/throughput/{KEY['cuda']}"]["covariates"]
     expected = {"gpu_sm_clock", "gpu_clock_reasons", "gpu_foreign_processes", "gpu_warm_up"}
-    assert expected <= found.keys(), sorted(found)
-    say(f"warmed for {found['gpu_warm_up'][0]:.0f} s, {sum(found['disturbed']):.0f} of "
-        f"{len(found['disturbed'])} blocks disturbed")  # fmt: skip
+    assert expected <= covariates.keys(), sorted(covariates)
+    say(f"warmed for {covariates['gpu_warm_up'][0]:.0f} s, {sum(covariates['disturbed']):.0f} of "
+        f"{len(covariates['disturbed'])} blocks disturbed")  # fmt: skip
 
 
 def test_lower_precision_is_no_slower(
@@ -67,9 +67,9 @@ def test_lower_precision_is_no_slower(
         statistics.median(measured[f"cm/throughput/{key}"]["values"]["throughput"])
         for key in (KEY["cuda"].replace("fp16", name) for name in ("fp32", "tf32", "fp16"))
     ]
-    seen = f"fp32 {rates[0]:.0f}, tf32 {rates[1]:.0f}, fp16 {rates[2]:.0f} images/s"
-    assert rates[0] <= 1.05 * rates[1] <= 1.2 * rates[2], seen
-    say(seen)
+    line = f"fp32 {rates[0]:.0f}, tf32 {rates[1]:.0f}, fp16 {rates[2]:.0f} images/s"
+    assert rates[0] <= 1.05 * rates[1] <= 1.2 * rates[2], line
+    say(line)
 
 
 def test_the_report_is_verified(
