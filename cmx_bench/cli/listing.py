@@ -24,7 +24,6 @@ def models() -> Iterator[Row]:
 
 
 def measures() -> Iterator[Row]:
-    """Each measure with what it gives."""
     for name, info in MEASURES.items():
         metrics_of = ", ".join(m.name for m in METRICS.values() if m.measure == name)
         yield name, f"{info.about}: {metrics_of}"
@@ -45,14 +44,12 @@ def data_sets() -> Iterator[Row]:
 
 
 def suites() -> Iterator[Row]:
-    """Each suite that comes with the package."""
     for name, path in shipped.suites().items():
         loaded = suite.load(str(path)).suite
         yield name, f"{loaded.title or loaded.name} ({tally(loaded.size, 'model')})"
 
 
 def recipes() -> Iterator[Row]:
-    """Each recipe that comes with the package."""
     for name, path in shipped.recipes().items():
         yield name, recipe.load(path).about or name
 

@@ -161,12 +161,10 @@ AnyThreshold = Annotated[
 
 
 def share_of(option: str, text: str) -> float:
-    """A percentage as a share."""
     return _number(option, text, units.share)
 
 
 def seconds_of(option: str, text: str | None) -> float | None:
-    """The seconds of a time, where one is given."""
     return None if text is None else _number(option, text, units.seconds)
 
 

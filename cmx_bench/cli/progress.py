@@ -88,7 +88,6 @@ class _Forecast:
         return time.monotonic() - self.begin
 
     def left(self) -> float:
-        """The seconds that are left."""
         rest = None if self.budget is None else self.budget - self.passed()
         seconds = None if self.pace is None else self.pace.seconds_left()
         under_way = {} if self.pace is None or seconds is None else {self.pace.setting_key: seconds}

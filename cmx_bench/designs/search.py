@@ -74,7 +74,6 @@ class Match:
 
     @property
     def residuals(self) -> dict[Quantity, float]:
-        """Of each amount that is wanted."""
         return _residuals(self.design, self.target)
 
     @property

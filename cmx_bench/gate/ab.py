@@ -202,7 +202,6 @@ class Rounds:
         return is_same and not failed and not self.gate.expect_equal
 
     def all_pairs(self) -> list[Pair]:
-        """The pairs of all cells."""
         return [*chain.from_iterable(self.pairs.values())]
 
     def sides(self) -> dict[str, str]:

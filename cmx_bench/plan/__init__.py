@@ -136,7 +136,6 @@ class Plan:
 
     @property
     def repeated(self) -> tuple[Cell, ...]:
-        """The cells that are measured anew in several fresh processes."""
         return tuple(filter(self.repeats, self.cells))
 
     @property

@@ -150,7 +150,6 @@ def _own(images: Images) -> NDArray[np.int32]:
 
 
 def pair(votes: Votes, first: Voter, second: Voter) -> Pair:
-    """Compares two voters."""
     both = votes.counted[first] & votes.counted[second]
     one, other = votes.right[first][both], votes.right[second][both]
     same = votes.classes[first][both] == votes.classes[second][both]

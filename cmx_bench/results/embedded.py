@@ -130,7 +130,6 @@ def renderers() -> dict[str, str]:
 
 @cache
 def code() -> str:
-    """Which code renders here."""
     return checkouts.code_of(Path(__file__).parents[1])
 
 

@@ -121,7 +121,6 @@ class Report:
 
     @cached_property
     def models(self) -> Mapping[str, Model]:
-        """The models of the run by their names."""
         return {model.name: model for model in self.run.models}
 
     def result(self, model: Model, setting: Setting, metric: str) -> Result | None:

@@ -166,7 +166,6 @@ def _unpack(
 
 
 def images_path(folder: Path) -> Path:
-    """The list of a run's images."""
     return disk.within(folder, f"{_FOLDER}/images.csv")
 
 

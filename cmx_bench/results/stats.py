@@ -21,7 +21,6 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Half the interval's width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property

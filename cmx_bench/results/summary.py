@@ -63,12 +63,10 @@ class Result(NamedTuple):
 
     @property
     def about(self) -> Metric:
-        """What the metric means."""
         return METRICS[self.metric]
 
     @property
     def estimate(self) -> Estimate | None:
-        """Value and interval, where there is a value."""
         return None if self.value is None else Estimate(self.value, self.low, self.high, self.n)
 
     @property

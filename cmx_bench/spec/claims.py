@@ -35,8 +35,6 @@ MOST_TOKENS = 100
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is claimed, in words and as a check."""
-
     say: str
     check: str
 
@@ -51,8 +49,6 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A metric of a model, by their names."""
-
     metric: str
     model: str
 

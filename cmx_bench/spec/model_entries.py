@@ -175,7 +175,6 @@ class MatchEntry(Strict):
 
     @property
     def quantities(self) -> tuple[search.Quantity, ...]:
-        """What is to be matched."""
         return ("params", "macs") if self.by == "both" else (self.by,)
 
 

@@ -11,12 +11,10 @@ from cmx_bench.spec import trust
 
 
 def suites() -> dict[str, Path]:
-    """The files of suites, by name."""
     return _list_files("*.yaml")
 
 
 def recipes() -> dict[str, Path]:
-    """The files of recipes, by name."""
     return _list_files("recipes/*.yaml")
 
 

@@ -194,7 +194,6 @@ def set_texts(markers: Markers, texts: Iterable[str]) -> None:
 
 
 def count_texts(markers: Markers) -> int:
-    """How many markers have a text."""
     return sum(url is not None for url in markers.get_urls())
 
 

@@ -62,7 +62,6 @@ class Selection:
 
     @property
     def dataset(self) -> str:
-        """The data set that accuracy is of."""
         return next(iter(self.samples["dataset"]), "")
 
     @property
