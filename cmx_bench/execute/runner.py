@@ -22,7 +22,7 @@ from cmx_bench.errors import CmxError, cut
 from cmx_bench.execute import learners, opening, remaining
 from cmx_bench.execute.outlook import Outlook
 from cmx_bench.measures import MEASURES
-from cmx_bench.models import importing
+from cmx_bench.models import digest_of
 from cmx_bench.models.importing import Origin
 from cmx_bench.plan import Plan, at_once
 from cmx_bench.results import agreement, environment, origins, predictions, records
@@ -240,7 +240,7 @@ def _is_evaluated(cell: Cell, last: Record, task: Evaluation) -> bool:
         return False
     if not (file := Path(named)).is_file():
         return True
-    return bool(last.details["weights_sha256"] == importing.sha256(file))
+    return bool(last.details["weights_sha256"] == digest_of(file))
 
 
 def _keep_thumbnails(plan: Plan, folder: Path) -> None:

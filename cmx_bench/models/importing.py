@@ -28,6 +28,8 @@ from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
 
+from cmx_bench.models import digest_of
+
 # A variable of processes that look into the working folder last: the sides of `ab`, whose own
 # modules must not be hidden by a folder that may be the other side's checkout.
 LAST = "CMX_WORKING_FOLDER_LAST"
@@ -127,7 +129,7 @@ def origin(target: str) -> Origin:
         return {}
     others = _of_package(name, root) if _is_installed(root) else _collect_imports(name, root)
     files = sorted({file} | others)  # the file itself need not be a text
-    digests = list(map(sha256, files))
+    digests = list(map(digest_of, files))
     lines = [
         f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
     ]
@@ -139,12 +141,6 @@ def origin(target: str) -> Origin:
         "file": file.relative_to(beside).as_posix(),
         "sha256": digests[0] if len(lines) == 1 else whole,
     }
-
-
-def sha256(file: Path) -> str:
-    """Of the content of a file, which may be larger than the memory."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @dataclass(slots=True)

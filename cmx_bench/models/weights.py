@@ -18,7 +18,7 @@ from torch.serialization import safe_globals
 
 from cmx_bench.cell import Model
 from cmx_bench.errors import WeightsError, quote
-from cmx_bench.models import SUFFIXES, importing
+from cmx_bench.models import SUFFIXES, digest_of
 from cmx_bench.models.convmixer import rename_authors_keys
 from cmx_bench.models.resampling import (
     Resampling,
@@ -190,7 +190,7 @@ def _read_timm(model: Model, image_size: int | None) -> tuple[State, Resampling 
 def sha256(model: Model) -> str:
     """The SHA-256 of the file whose weights were loaded last; empty where there is no one file."""
     file = _file(model)
-    return "" if file is None or not file.is_file() else importing.sha256(file)
+    return "" if file is None or not file.is_file() else digest_of(file)
 
 
 def _file(model: Model) -> Path | None:
