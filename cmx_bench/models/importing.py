@@ -23,7 +23,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
@@ -34,13 +34,16 @@ from cmx_bench.models import digest_of
 # modules must not be hidden by a folder that may be the other side's checkout.
 LAST = "CMX_WORKING_FOLDER_LAST"
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
+_INSTALLED = {"site-packages", "dist-packages"}
 # The file that a model was built from, as seen from the working folder or from the one beside it
 # that holds it: a report shows it, and must not show the user's own folders. And the SHA-256 of its
-# content or, where it imports or reads others of its folder, or belongs to an installed package, or
+# content or, where it imports others of its folder, reads data, belongs to an installed package, or
 # imports one, of all together: of packages that it imports their versions.
 Origin: TypeAlias = Mapping[str, str]
 _SETTINGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _RECORDED = {"torch", "torchvision", "timm"}  # their versions are part of an environment
+_OPENERS = ("torch.serialization.", "torch.hub.", "numpy.", "pandas.")  # for whoever calls them
+_OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/usr", sys.prefix)))
 
 
 def module_of(name: str) -> ModuleType:
@@ -131,7 +134,8 @@ def origin(target: str) -> Origin:
     files = sorted({file} | others)  # the file itself need not be a text
     digests = list(map(digest_of, files))
     lines = [
-        f"{digest} {path.relative_to(root)}" for digest, path in zip(digests, files, strict=True)
+        f"{digest} {path.relative_to(root) if path.is_relative_to(root) else path.name}"
+        for digest, path in zip(digests, files, strict=True)
     ]
     if not _is_installed(root):
         lines += _versions(files)
@@ -145,16 +149,20 @@ def origin(target: str) -> Origin:
 
 @dataclass(slots=True)
 class _Noted:
-    """The files that users' code has opened to read."""
+    """The files of data that were opened to read, each with the file of the user's code that did;
+    of Python's code the texts tell."""
 
-    files: set[Path] = field(default_factory=set)
+    files: set[tuple[Path, Path]] = field(default_factory=set)
     is_on: bool = False
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Python calls this for whatever happens in this process."""
-        if self.is_on and (path := opened_to_read(event, arguments)):
+        if not self.is_on or not (path := opened_to_read(event, arguments)):
+            return
+        if not path.endswith((".py", ".pyc")):
             with suppress(OSError):  # the working folder is gone
-                self.files.add(Path(os.path.abspath(path)))  # noqa: PTH100  # links stay
+                file = Path(os.path.abspath(path))  # noqa: PTH100  # links stay
+                self.files.add((file, _opener(sys._getframe(1))))
 
 
 @cache
@@ -185,9 +193,30 @@ def opened_to_read(event: str, arguments: tuple[Any, ...]) -> str:
     return path if reads else ""
 
 
-def _is_data(path: Path, root: Path) -> bool:
-    """Whether a file below `root` is none of Python's code, of which the texts tell."""
-    return path.is_relative_to(root) and path.suffix not in {".py", ".pyc"} and path.is_file()
+def _opener(frame: FrameType | None) -> Path:
+    """The file of the user's code that opens one, by itself or by what opens files for others; no
+    path where an installed package does."""
+    while frame is not None:
+        file = Path(frame.f_code.co_filename)
+        module = f"{frame.f_globals.get('__name__')}."
+        installed = _INSTALLED & {*file.parts}
+        of_python = not file.is_absolute() or (file.is_relative_to(_LIBRARY) and not installed)
+        if not of_python and not module.startswith(_OPENERS):
+            return Path() if installed else file
+        frame = frame.f_back
+    return Path()
+
+
+def _is_data(path: Path, opener: Path, root: Path) -> bool:
+    """Whether a file is data of the code below `root`: that code opens it, or it lies there, in no
+    hidden folder, where libraries keep what they find out."""
+    if path.is_relative_to(root):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(root).parent.parts)
+        is_data = not is_hidden or opener.is_relative_to(root)
+    else:
+        of_system = any(path.is_relative_to(place) for place in _OF_THE_SYSTEM)
+        is_data = opener.is_relative_to(root) and not of_system
+    return is_data and path.is_file()
 
 
 def _file(module: ModuleType) -> Path:
@@ -197,7 +226,7 @@ def _file(module: ModuleType) -> Path:
 
 
 def _is_installed(folder: Path) -> bool:
-    return {"site-packages", "dist-packages"} & set(folder.parts) != set() or folder == _LIBRARY
+    return _INSTALLED & {*folder.parts} != set() or folder == _LIBRARY
 
 
 def _of_package(name: str, root: Path) -> set[Path]:
@@ -212,8 +241,8 @@ def _of_package(name: str, root: Path) -> set[Path]:
 
 def _collect_imports(name: str, root: Path) -> set[Path]:
     """The files below `root` of a module, of what its text imports, and of what that imports; with
-    the data that was read there."""
-    kept = {path for path in _noted().files if _is_data(path, root)}
+    the data that they read."""
+    kept = {path for path, opener in _noted().files if _is_data(path, opener, root)}
     left = dict(_files(_with_parents(name), root))
     while left:
         module, file = left.popitem()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch  # noqa: F401  # it stays in sys.modules: no process can import it twice
+import torch  # it stays in sys.modules: no process can import it twice
 
 from cmx_bench.models import importing
 
@@ -139,6 +139,46 @@ def test_the_hash_is_of_what_is_imported_by_name_and_of_what_is_read(
     assert before == importing.origin("own_net:build")
     write(here / changed, "width = 4\n")
     assert importing.origin("own_net:build")["sha256"] != before["sha256"]
+
+
+READS = {
+    "itself": "open(where).read()",
+    "by Python": "json.loads(pathlib.Path(where).read_text())",
+    "by torch": "torch.load(where, weights_only=True)",
+    "by NumPy": "numpy.loadtxt(where)",
+}
+
+
+@pytest.mark.parametrize("how", READS)
+def test_the_hash_is_of_what_it_reads_elsewhere_too(folders: tuple[Path, Path], how: str) -> None:
+    """Such as weights that another training replaces."""
+    here, other = folders
+    data, digests = other / "data", set()
+    text = f"import json, numpy, pathlib, torch\ndef build(where): {READS[how]}\n"
+    write(here / "own_net.py", text)
+    for value in (3, 4, 3):
+        torch.save(torch.tensor(value), data) if how == "by torch" else write(data, f"{value}")
+        with importing.noting_reads():
+            importing.module_of("own_net").build(str(data))
+        digests.add(importing.origin("own_net:build")["sha256"])
+    assert len(digests) == 2
+
+
+def test_what_libraries_and_the_system_keep_is_no_part_of_the_hash(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library's cache is written by the first process and read by the next."""
+    here, other = folders
+    sys.path.insert(0, str(other / "site-packages"))
+    write(other / "site-packages" / "own_installed.py", "[open(file) for file in files]\n")
+    caches = [here / ".cache" / "own", other / "cache" / "own"]
+    text = f"import builtins; builtins.files = {list(map(str, caches))}; open('/proc/self/stat')\n"
+    digest = write(here / "own_net.py", f"{text}import own_installed\n")
+    monkeypatch.setattr("builtins.files", [], raising=False)
+    for file in caches:
+        write(file, "now")
+    importing.module_of("own_net")
+    assert importing.origin("own_net:build")["sha256"] == digest
 
 
 def test_the_version_of_a_package_that_it_imports_is_part_of_the_hash(
