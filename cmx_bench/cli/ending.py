@@ -21,8 +21,11 @@ from cmx_bench.cli.telling import note
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU", "SIGUSR1", "SIGUSR2", "SIGALRM")
 _SIGNALS = [number for number in signal.Signals if number.name in _NAMES]
 _PATIENCE = 2  # signals after the first
+_AGAIN = signal.SIGURG  # tells this process to try again what could not be done at once
 _UNTIL_AGAIN = 0.05  # seconds
+_MOST_TRIES = 200  # ten seconds
 _later: list[int] = []  # the signals that came while things were put away
+_tried: list[int] = []  # the signal that waits for a module, once for each try
 
 
 class Ended(BaseException):
@@ -44,11 +47,13 @@ def heeding() -> Iterator[None]:
     """Makes the signals that end a command raise `Ended`, once. A signal that the parent ignores
     (nohup) stays ignored."""
     _later.clear()
-    before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGTSTP)}
+    _tried.clear()
+    before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGTSTP, _AGAIN)}
     hook_before, sys.unraisablehook = sys.unraisablehook, _heed_ignored
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     _install(_end, _SIGNALS)
     _install(_pause, [signal.SIGTSTP])
+    signal.signal(_AGAIN, _try_again)
     try:
         yield
     finally:
@@ -64,17 +69,37 @@ def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    if _is_importing(frame):
-        _send_again(number)
+    if _tried:  # the second: what is loading hangs, and its module is needed no more
+        _later.append(number)
+    elif _is_importing(frame):
+        _try_later(number)
         return
+    _raise(number)
+
+
+def _raise(number: int) -> None:
+    _tried.clear()
     _install(_note, _SIGNALS)
     raise Ended(number)
 
 
-def _send_again(number: int) -> None:
-    later = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), number))
+def _try_later(number: int) -> None:
+    _tried.append(number)
+    later = threading.Timer(_UNTIL_AGAIN, os.kill, (os.getpid(), _AGAIN))
     later.daemon = True
     later.start()
+
+
+def _try_again(_: int, frame: FrameType | None) -> None:
+    if not _tried:  # a second signal was quicker
+        return
+    number = _tried[0]
+    if _is_importing(frame):
+        if len(_tried) < _MOST_TRIES:
+            _try_later(number)
+            return
+        _later.append(number)
+    _raise(number)
 
 
 def _is_importing(frame: FrameType | None) -> bool:
@@ -86,10 +111,9 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _heed_ignored(error: sys.UnraisableHookArgs) -> None:
-    """Sends a signal again whose `Ended` Python ignored, as it does in a `__del__`."""
+    """Raises an `Ended` again that Python ignored, as it does in a `__del__`."""
     if isinstance(error.exc_value, Ended):
-        _install(_end, _SIGNALS)
-        _send_again(error.exc_value.number)
+        _try_later(error.exc_value.number)
     else:
         sys.__unraisablehook__(error)
 

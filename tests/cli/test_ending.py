@@ -78,6 +78,27 @@ def test_a_module_is_loaded_whole_before_a_signal_ends(
     assert sys.modules.pop("interrupted").is_whole
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_module_that_hangs_is_given_up_at_the_second_signal_or_after_some_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: int
+) -> None:
+    """And with it the report, which may need it."""
+    (tmp_path / "hanging.py").write_text(
+        "import signal, threading\n"
+        f"for number in [signal.SIGTERM, signal.SIGINT][:{signals}]:\n"
+        "    signal.raise_signal(number)\n"
+        "threading.Event().wait(60.0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    if signals == 1:
+        monkeypatch.setattr(ending, "_MOST_TRIES", 2)
+    with ending.heeding():
+        with pytest.raises(Ended, match="SIGTERM" if signals == 1 else "interrupted"):
+            importlib.import_module("hanging")
+        with pytest.raises(Ended), ending.briefly(60.0):
+            pytest.fail("nothing is rendered")
+
+
 def test_a_signal_is_not_lost_in_what_is_taken_apart() -> None:
     class Interrupted:
         def __del__(self) -> None:
