@@ -52,10 +52,11 @@ def check(
     from cmx_bench.gate import check as checks
     from cmx_bench.gate import floor
     from cmx_bench.gate.history import gathering
+    from cmx_bench.results import runfolder
 
     share, policy = share_of("--threshold", threshold), _policy_of(inconclusive)
     if out is not None:
-        disk.refuse_unwritable(out)
+        runfolder.refuse_for_others(out)
     others = {"baseline": baseline} | ({} if anchor is None else {"anchor": anchor})
     head, verdict = checks.verdict(run, others, share)
     kinds = head.run.kinds.values()

@@ -26,8 +26,12 @@ def history(
 ) -> None:  # fmt: skip
     """Show every metric over past runs, with its change points."""
     from cmx_bench.gate.history import gathering, publishing, rows
+    from cmx_bench.results import runfolder
 
-    disk.refuse_unwritable(out or folder)
+    if out is None:
+        disk.refuse_unwritable(folder)  # whether it is a run itself says who reads it
+    else:
+        runfolder.refuse_for_others(out)
     past = gathering.read(folder)
     if not past.runs:
         _refuse(folder, past.left_out)
@@ -45,8 +49,9 @@ def site(
     """Write a static site of many runs: an index, pages, histories."""
     from cmx_bench import report
     from cmx_bench.gate.site import renewing
+    from cmx_bench.results import runfolder
 
-    disk.refuse_unwritable(out)
+    runfolder.refuse_for_others(out)
     with keeping(f"what was rendered is in {out}, the same command goes on from there"):
         renewed = renewing.renew(folder, out, report.files_of_site, note)
     if not renewed.runs:

@@ -224,7 +224,10 @@ def _compare(
     """Renders runs side by side, in all formats where none is named."""
     from cmx_bench.report import formats, save
     from cmx_bench.report.tables import side_by_side
+    from cmx_bench.results import runfolder
 
+    if out is not None:
+        runfolder.refuse_for_others(out)
     comparison = side_by_side.compare(runs, measured)
     if format:
         give(formats.SIDE_BY_SIDE[format](comparison), output)

@@ -15,7 +15,7 @@ from cmx_bench.gate.pairs import Pair
 from cmx_bench.gate.verdict import Contrast
 from cmx_bench.plan import Plan
 from cmx_bench.results import environment
-from cmx_bench.results.runfolder import name_of_new, write_files
+from cmx_bench.results.runfolder import name_of_new, refuse_for_others, write_files
 from cmx_bench.spec import disk
 
 SCHEMA = 1
@@ -29,7 +29,7 @@ def open_folder(plan: Plan, out: Path | None, command: str, about: Mapping[str, 
         about: what was asked, besides the suite and the machine.
 
     Raises:
-        RecordsError: the folder holds pairs already, or cannot be made.
+        RecordsError: the folder holds pairs already, or a run, or cannot be made.
     """
     now, suite = datetime.now(UTC), plan.suite_file.suite
     name = name_of_new(plan.device_name, now)
@@ -47,9 +47,9 @@ def refuse_folder(folder: Path | None) -> None:
     """Refuses a folder in which no new pairs can be kept; without one, `reports` is tried.
 
     Raises:
-        RecordsError: it holds pairs already, or cannot be there.
+        RecordsError: it holds pairs already, or a run, or cannot be there.
     """
-    disk.refuse_unwritable(folder or Path("reports"))
+    refuse_for_others(folder or Path("reports"))
     if folder is not None and (folder / "pairs.jsonl").exists():
         raise RecordsError(f"{folder}: already holds pairs; give another --out")
 

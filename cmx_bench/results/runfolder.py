@@ -81,6 +81,17 @@ def folder_of(path: Path) -> Path:
     return folder if inside else path
 
 
+def refuse_for_others(folder: Path) -> None:
+    """Refuses a folder for files that are of no run, before what takes long is done for it.
+
+    Raises:
+        RecordsError: it holds a run, whose files they would replace, or cannot be there.
+    """
+    disk.refuse_unwritable(folder)
+    if any((folder / name).exists() for name in OF_RUN):
+        raise RecordsError(f"{folder}: holds a run; give another folder")
+
+
 def refuse_to_replace(runs: Sequence[Path], output: Path) -> None:
     """Refuses a file to write that holds what was measured.
 

@@ -137,6 +137,7 @@ def test_a_summary_that_cannot_be_written_changes_no_verdict(
         (["--baseline", "base", "--history", "nowhere"], "nowhere: no such folder"),
         (["--baseline", "base", "--history", "base"], "base: is a run itself; give the folder"),
         (["--baseline", "base", "--out", "base/run.json"], "run.json: cannot be written: it is no"),
+        (["--baseline", "base", "--out", "same"], "same: holds a run; give another folder"),
         (
             ["--baseline", "base", "--inconclusive", "warning"],
             "unknown policy, did you mean 'warn'? (known: fail, pass, warn)",

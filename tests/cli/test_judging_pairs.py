@@ -231,16 +231,23 @@ def test_selftest_is_kept_for_later_gates(
 
 
 @pytest.mark.parametrize("command", [["selftest"], ["ab", "--base", sys.executable]])
-def test_a_folder_that_holds_pairs_is_refused_before_a_plan(
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("pairs.jsonl", "already holds pairs; give another --out"),
+        ("records.jsonl", "holds a run; give another folder"),
+    ],
+)
+def test_a_folder_that_holds_others_is_refused_before_a_plan(
     cmx: Cli, write_suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
-    command: list[str],
+    command: list[str], file: str, said: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(judging, "plan_of", lambda *_, **__: pytest.fail("a plan was made"))
     Path("x").mkdir()
-    Path("x/pairs.jsonl").write_text("precious\n")
+    (Path("x") / file).write_text("precious\n")
     code, _, err = cmx(*command, write_suite(SUITE), "--out", "x")
-    assert (code, err.strip()) == (2, "cmx-bench: x: already holds pairs; give another --out")
-    assert Path("x/pairs.jsonl").read_text() == "precious\n"
+    assert (code, err.strip()) == (2, f"cmx-bench: x: {said}")
+    assert (Path("x") / file).read_text() == "precious\n"
 
 
 def test_a_self_test_that_nobody_can_keep_is_not_begun(

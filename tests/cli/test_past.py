@@ -114,6 +114,13 @@ def test_site_refuses_what_history_refuses(cmx: Cli, few: Path, tmp_path: Path) 
     assert not Path("public").exists()
 
 
+@pytest.mark.parametrize("command", ["history", "site"])
+def test_nothing_is_written_into_a_run(cmx: Cli, few: Path, command: str) -> None:
+    code, out, err = cmx(command, few, "--out", few / "one")
+    said = f"cmx-bench: {few / 'one'}: holds a run; give another folder\n"
+    assert (code, out, err) == (2, "", said)
+
+
 def test_a_site_that_is_interrupted_says_that_it_goes_on(
     few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

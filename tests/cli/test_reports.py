@@ -35,6 +35,7 @@ def test_runs_side_by_side(cmx: Cli, rendered: Path, another: Path) -> None:
     for arguments, message in (
         (["--format", "json"], "--format json: unknown format (known: html, md, latex, csv)"),
         (["out"], "out: is given twice"),
+        (["--out", "out"], "out: holds a run; give another folder"),
     ):
         code, out, err = cmx("report", "out", "another", *arguments)
         assert (code, out, err) == (2, "", f"cmx-bench: {message}\n")
