@@ -25,6 +25,7 @@ def main() -> None:
         from cmx_bench.worker import limits
 
         limits.refuse_narrow()
+        from cmx_bench.cli import ending
         from cmx_bench.cli import main as run
     except Exception as error:
         line = f"cmx-bench: cannot be loaded: {' '.join(str(error).split())}\n"
@@ -32,7 +33,10 @@ def main() -> None:
             # Not by its buffer: what is left in that when Python ends makes its exit code 120.
             os.write(sys.stderr.fileno(), line.encode(errors="replace"))
         sys.exit(2)
-    run()
+    try:
+        run()
+    finally:
+        ending.outlast()
 
 
 if __name__ == "__main__":

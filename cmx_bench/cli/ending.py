@@ -62,6 +62,12 @@ def heeding() -> Iterator[None]:
         sys.unraisablehook = hook_before
 
 
+def outlast() -> None:
+    """Lets this process, which has said all, put away what is left and end by itself; the second
+    signal ends it at once."""
+    _install(_note, _SIGNALS)
+
+
 def _install(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int]) -> None:
     for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -171,3 +171,22 @@ def test_ctrl_z_stops_processes_in_groups_of_their_own_too() -> None:
                 time.sleep(0.01)
         both[1].kill()
     assert command.returncode == 0
+
+
+LATE = """\
+import atexit, signal, sys
+from cmx_bench.__main__ import main
+def put_away():
+    signal.raise_signal(signal.SIGTERM)
+    print("all is put away", flush=True)
+atexit.register(put_away)
+sys.argv = ["cmx-bench", "list", "measures"]
+main()
+"""
+
+
+def test_a_command_that_has_said_all_ends_with_its_own_code() -> None:
+    """A signal would leave its folder in the temporary folder, and pass for a failure."""
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("all is put away\n")
