@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import FailFast, TypeAdapter
+from pydantic import FailFast, Field, TypeAdapter
 
 from cmx_bench.cell import Model, Positive, Setting
 from cmx_bench.errors import RecordsError
@@ -40,6 +40,7 @@ from cmx_bench.results.validation import (
 )
 from cmx_bench.spec import command, disk
 from cmx_bench.spec.claims import Claim
+from cmx_bench.spec.schema import MOST_ITEMS
 
 if TYPE_CHECKING:
     from cmx_bench.models.importing import Origin
@@ -120,7 +121,7 @@ class Run:
     accuracy: AnyAccuracy = field(default_factory=dict)
     machine: Facts = field(default_factory=dict)
     environments: Mapping[str, Facts] = field(default_factory=dict)
-    claims: tuple[Claim, ...] = ()
+    claims: Annotated[tuple[Claim, ...], Field(max_length=MOST_ITEMS)] = ()
     budget: Amount | None = None
     cut_off: Mapping[str, Positive] = field(default_factory=dict)
     neighbours: Neighbours | None = None

@@ -149,6 +149,7 @@ _EXPECTED = EXPECTED | {
     "tuple_type": "a list",
     "dataclass_type": "keys and values",
     "too_short": "at least one value",
+    "too_long": "fewer values",
     "none_required": "null",
 }
 _OF_FLOATS = {"float_type", "finite_number", "less_than_equal", "greater_than_equal"}

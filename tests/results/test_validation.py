@@ -327,9 +327,13 @@ def test_values_in_a_page_are_refused_by_its_name() -> None:
         ({"title": "x" * 70_000}, "title: expected shorter text, got 'xxx"),
         ({"cells": [1] * 200_000}, "cells.0: expected text, got 1"),
         ({str(number): 1 for number in range(200_000)}, "has about 200,"),
+        (
+            {"claims": [{"say": "", "check": "1 > 0"}] * 1001},
+            "claims: expected fewer values, got a list",
+        ),
         ({"environments": {"a": {str(key): [] for key in range(200_000)}}}, "has about 200,"),
     ],
-    ids=["text", "list", "keys", "environment"],
+    ids=["text", "list", "keys", "claims", "environment"],
 )
 def test_much_that_is_wrong_is_refused_at_once(
     tmp_path: Path, change: dict[str, Any], message: str
