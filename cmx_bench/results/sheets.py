@@ -21,9 +21,10 @@ from cmx_bench.results.swept_arguments import PREFIX, columns_in
 from cmx_bench.results.users_frames import missing
 from cmx_bench.spec import disk
 
-# What a spreadsheet computes when it opens a table: other programs too, or addresses, by DDE. Text
-# that looks as if it was made harmless is too, so that one apostrophe can be taken off again.
-_FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-](?![-+±≈%., \d]*$))")
+# What a spreadsheet computes when it opens a table, in East Asia also by wide signs: other programs
+# too, or addresses, by DDE. Text that looks as if it was made harmless is too, so that one
+# apostrophe can be taken off again.
+_FORMULA = re.compile(r"'*(?:[=@\t\r＝＠＋－]|[+-](?![-+±≈%., \d]*$))")
 
 
 def csv_of(rows: DataFrame) -> str:

@@ -95,6 +95,11 @@ def test_text_that_a_spreadsheet_would_compute_comes_back(tmp_path: Path) -> Non
     assert list(back["label"].unique()) == list(labels)
 
 
+@pytest.mark.parametrize("sign", "=@＝＠＋－")
+def test_no_text_begins_a_formula(sign: str) -> None:
+    assert sheets.harmless(f"{sign}A1") == f"'{sign}A1"
+
+
 def test_a_file_beside_other_runs_is_one_of_them(tmp_path: Path) -> None:
     run = make_run(PAPER[:2])
     report = summarise(run, make_records(run))
