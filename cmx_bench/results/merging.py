@@ -17,9 +17,8 @@ from cmx_bench.spec import disk
 if TYPE_CHECKING:
     from cmx_bench.models.importing import Origin
 
-# Files of a run, besides run.json and its records, that rendering cannot make again, and how those
-# of unfinished work end.
-_KEPT = ("predictions/**/*", "replicate-*/**/*", "trained/*")
+# Folders of a run whose files rendering cannot make again, and how those of unfinished work end.
+_KEPT = ("predictions", "replicate-*", "trained")
 _UNFINISHED = (".rows", ".part", ".state.pt", ".processes")
 _LARGEST = 2**33  # bytes of a file of weights
 
@@ -207,7 +206,8 @@ def _lines(parts: Mapping[Path, Sequence[Record]]) -> list[str]:
 def _copies(parts: Sequence[Path]) -> dict[str, Path]:
     copies: dict[str, Path] = {}
     every = [
-        (part, file) for part in parts for kept in _KEPT for file in sorted(part.glob(kept))
+        (part, file) for part in parts for kept in _KEPT for folder in sorted(part.glob(kept))
+        for file in disk.files_below(folder)
     ]  # fmt: skip
     for part, file in every:
         name = file.relative_to(part).as_posix()

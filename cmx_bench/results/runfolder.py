@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,8 +133,7 @@ def runs_below(folder: Path) -> Below:
     def refuse(error: OSError) -> None:
         left_out.append(f"{error.filename}: cannot be read: {error.strerror}")
 
-    for name, folders, files in os.walk(folder, onerror=refuse):
-        place = Path(name)
+    for place, folders, files in disk.walk(folder, refuse):
         if place != folder and any(file in files for file in OF_RUN):
             runs.append(place)
             folders.clear()

@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
@@ -25,6 +25,7 @@ from cmx_bench.units import escape
 
 # Larger files are refused before they are read: 4,000 cells of ten records make some 60 MB.
 LARGEST = 256 * 2**20  # bytes
+_DEEPEST = 100  # folders within each other
 
 
 def within(folder: Path, name: str) -> Path:
@@ -51,6 +52,38 @@ def within(folder: Path, name: str) -> Path:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise RecordsError(f"{path}: is neither a file nor a folder; remove it")
     return path
+
+
+def walk(
+    folder: Path, refuse: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder from this one on, with the names of the folders and the files in it, as `os.walk`
+    gives them; no link is followed.
+
+    Args:
+        refuse: is given the error of each folder that cannot be read.
+
+    Raises:
+        RecordsError: folders lie over `_DEEPEST` deep within each other.
+    """
+    for name, folders, files in os.walk(folder, onerror=refuse):
+        place = Path(name)
+        if len(place.relative_to(folder).parts) > _DEEPEST:
+            raise RecordsError(f"{place}: lies over {_DEEPEST} folders deep; remove it")
+        yield place, folders, files
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All in a folder and those below that is no folder, in the order of the names.
+
+    Raises:
+        RecordsError: folders lie over `_DEEPEST` deep within each other.
+    """
+    found = list[Path]()
+    for place, folders, files in walk(folder):
+        found += [place / name for name in files]
+        found += [link for name in folders if (link := place / name).is_symlink()]
+    return sorted(found)
 
 
 def open_file(path: Path, largest: int = LARGEST) -> BinaryIO:

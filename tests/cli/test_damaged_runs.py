@@ -49,3 +49,20 @@ def test_a_damaged_run(cmx: Cli, rendered: Path, another: Path, command: tuple[s
     line = 1 + text[: text.index('"label": null')].count("\n")
     said = f"out/run.json:{line}: models.0.label: expected text, got null"
     assert cmx(*command) == (2, "", f"cmx-bench: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("room", "command"),
+    [
+        ("out/tables", ("verify", "out")),
+        ("out/predictions", ("site", ".")),
+        ("out/predictions", ("merge", "out", "--out", "whole")),
+        ("deep", ("history", ".")),
+    ],
+)
+def test_folders_within_each_other_without_end(
+    cmx: Cli, rendered: Path, room: str, command: tuple[str, ...]
+) -> None:
+    (rendered.parent / room / ("d/" * 101)).mkdir(parents=True)
+    code, _, err = cmx(*command)
+    assert (code, "/d/d: lies over 100 folders deep; remove it\n" in err) == (2, True)

@@ -99,7 +99,7 @@ def _refuse_out(out: Path, pages: _Pages) -> None:
 
 def _hash_of(place: Path) -> str:
     names = [name for name in runfolder.OF_RUN if disk.within(place, name).exists()]
-    for path in sorted(predictions.folder_of(place).rglob("*")):
+    for path in disk.files_below(predictions.folder_of(place)):
         if path.is_file():
             names.append(path.relative_to(place).as_posix())
     content = {}

@@ -122,8 +122,7 @@ def _text_of(path: Path) -> str:
 def _stale(folder: Path, recomputed: Mapping[str, str | bytes]) -> Iterator[str]:
     """A note on each file among the tables and figures that is not made of this run."""
     rooms = (disk.within(folder, name) for name in ("tables", "figures"))
-    there = (path for room in rooms for path in room.rglob("*"))
-    paths = (path for path in there if path.is_symlink() or not path.is_dir())
+    paths = chain.from_iterable(map(disk.files_below, rooms))
     for name in sorted(path.relative_to(folder).as_posix() for path in paths):
         if name not in recomputed:
             yield f"{units.escape(name)} is not made of this run (any more), and was not compared"
