@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -98,11 +98,18 @@ def make(
     )  # fmt: skip
 
 
-def _misfits(executed: Iterable[Cell], costs: Mapping[tuple[str, int], Cost]) -> dict[str, None]:
-    """Which models cannot be evaluated, and why."""
+def _misfits(executed: Sequence[Cell], costs: Mapping[tuple[str, int], Cost]) -> dict[str, None]:
+    """Which models give no logits of the suite's classes, where they are evaluated, or stand beside
+    models that do."""
+    measured = {cell.model.name for cell in executed}
     evaluated = {cell.model.name for cell in executed if MEASURES[cell.measure].together}
-    misfits = [cost.misfit for (name, _), cost in costs.items() if name in evaluated]
-    return dict.fromkeys(f"accuracy will fail: {misfit}" for misfit in misfits if misfit)
+    misfits = {name: cost.misfit for (name, _), cost in costs.items() if cost.misfit}
+    compared = measured if measured - misfits.keys() else evaluated
+    return dict.fromkeys(
+        f"{'accuracy will fail' if name in evaluated else 'not like for like'}: {misfit}"
+        for name, misfit in misfits.items()
+        if name in compared
+    )
 
 
 def _kind(machine: Environment) -> str:

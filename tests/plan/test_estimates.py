@@ -149,7 +149,10 @@ def test_models_that_meta_tensors_cannot_run(
             "accuracy will fail: other: gives (1, 7) for 1 image, expected (1, 10); give "
             "few_models:few the number under args, or set num_classes"
         ]),
-        (7, "[params]", []),
+        (7, "[params]", [
+            "not like for like: other: gives (1, 7) for 1 image, expected (1, 10); give "
+            "few_models:few the number under args, or set num_classes"
+        ]),
     ],
 )  # fmt: skip
 def test_a_model_with_other_classes_than_the_images_is_known_beforehand(
