@@ -57,8 +57,12 @@ def rgb(item: Item) -> Image:
 
     content = item.read()
     image = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
-    if image.mode[0] in "IF" and (image.mode == "F" or cast(int, image.getextrema()[1]) > 255):
-        raise DataError("has more than the 256 levels that models see; convert it to 8 bits")
+    highest = cast(float, image.getextrema()[1]) if image.mode[0] in "IF" else 0
+    if image.mode == "F" or highest > 255:
+        levels = (
+            "of floating-point numbers" if image.mode == "F" else f"with levels up to {highest}"
+        )
+        raise DataError(f"is a grey image {levels}, and models see 0 to 255; save it with 8 bits")
     return image.convert("RGB")
 
 

@@ -58,11 +58,20 @@ def test_digits_need_no_path(tmp_path: Path) -> None:
         datasets.parse([f"digits={tmp_path}"], "digits")
 
 
-@pytest.mark.parametrize(("mode", "level"), [("I;16", 40_000), ("I", 256), ("F", 0.5)])
-def test_an_image_of_more_levels_than_models_see_is_broken(mode: str, level: float) -> None:
+@pytest.mark.parametrize(
+    ("mode", "level", "told"),
+    [
+        ("I;16", 40_000, "with levels up to 40000"), ("I", 256, "with levels up to 256"),
+        ("F", 0.5, "of floating-point numbers"),
+    ],
+)  # fmt: skip
+def test_an_image_of_more_levels_than_models_see_is_broken(
+    mode: str, level: float, told: str
+) -> None:
     """Pillow cuts them off: 40,000 of 65,535 would be white, and a half of 1 black."""
     item = Item("scan.png", 0, held(Image.new(mode, (2, 2), level)))
-    with pytest.raises(DataError, match="has more than the 256 levels") as error:
+    message = f"is a grey image {told}, and models see 0 to 255; save it with 8 bits"
+    with pytest.raises(DataError, match=message) as error:
         datasets.rgb(item)
     assert datasets.why_broken(error.value) == str(error.value)
 
