@@ -20,11 +20,10 @@ class Kind(Enum):
     ADD = "add"  # p + x
     SUBTRACT = "sub subtract rsub"  # p - x
     NEGATE = "neg negative"  # -p
-    # p.clamp(0, 1): elementwise, by numbers or by parameters of a norm.
+    # p.clamp(0, 1): elementwise, by numbers.
     KEEP = """
         positive where masked_fill copy to type_as real imag conj conj_physical _conj_physical
-        resolve_conj resolve_neg lerp batch_norm native_batch_norm
-        _native_batch_norm_legit_no_training nan_to_num clamp clip clamp_min clamp_max deg2rad
+        resolve_conj resolve_neg lerp nan_to_num clamp clip clamp_min clamp_max deg2rad
         rad2deg ldexp round
         """
     # p.flip(0): the elements in another order, or each several times.
@@ -51,6 +50,9 @@ class Kind(Enum):
     MULTIPLY = "mul multiply outer ger kron polar xlogy special_xlog1py"  # a * b makes p
     DIVIDE = "div divide true_divide"  # p / x, and a / b.reciprocal() makes p
     ADD_PRODUCT = "addcmul addcdiv addr"  # x + a * b
+    # Of p they are nonlinear, and of x.expand(...) they make p.
+    NORMALISE = "native_layer_norm native_group_norm _native_batch_norm_legit"
+    NORMALISE_BY_STATISTICS = "batch_norm native_batch_norm _native_batch_norm_legit_no_training"
     SQUARE = "square"  # (a[:, None] - b).square() makes p, as distances are spelt
     # They add up: what was multiplied before is a dot product now.
     SUM = """

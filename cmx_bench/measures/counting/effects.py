@@ -29,6 +29,8 @@ _ORIGINS = {
     Kind.LOG_GATE: Origin.OTHER,
     Kind.INVERT: Origin.SCALED,
 }
+# What they do where they normalise no expanded tensor, which their weights would make a product of.
+_NORMALISING = {Kind.NORMALISE: Kind.NONLINEAR, Kind.NORMALISE_BY_STATISTICS: Kind.KEEP}
 # What they give is the logarithm of what these give.
 _LOGARITHMS = {Kind.LOGARITHM: Kind.MOVE, Kind.LOG_GATE: Kind.GATE}
 # What they do to logarithms, these do to what they are the logarithms of.
@@ -43,12 +45,15 @@ _IN_EXPONENTIALS = {
 
 
 def simplify(kind: Kind, operands: Sequence[Known], out: Tensor) -> tuple[Kind, Sequence[Known]]:
-    """The same call by fewer kinds: ``x + a * b`` for ``addcmul(x, a, b)``, and ``x`` for
-    ``x.log().exp()``."""
+    """The same call by fewer kinds: ``x + a * b`` for ``addcmul(x, a, b)``, ``x`` for
+    ``x.log().exp()``, and the product with its weights for a norm of what was expanded."""
     if kind is Kind.ADD_PRODUCT and operands:
         return Kind.ADD, [operands[0], result(Kind.MULTIPLY, operands[1:], out)]
     if kind is Kind.EXPONENTIAL and any(each.exponential for each in operands):
         return Kind.KEEP, _exponentials(operands)
+    if kind in _NORMALISING:
+        expanded = len(operands) > 1 and operands[0].made_of < operands[0].tensor.numel()
+        return (Kind.MULTIPLY, operands[:2]) if expanded else (_NORMALISING[kind], operands)
     return kind, operands
 
 
@@ -215,18 +220,24 @@ def _carried(kind: Kind, operand: Known, out: Tensor) -> Product:
         Grown.NO if kind in (*_SUMS, Kind.FOREIGN) else grown,
         spans.everywhere(out) if sums and kind is Kind.JOIN else sums,
         _moved(kind, means, operand, out),
-        _terms(operand),
+        _terms(operand, kind in (Kind.MULTIPLY, Kind.DIVIDE)),
     )
 
 
-def _terms(operand: Known) -> frozenset[Term]:
-    """Those of an operand, which may be a part of a product: one of ``(q * k).unbind(-1)``. Of
-    what a constant scaled, as images by their deviations, parts are no more than that."""
+def _terms(operand: Known, scaled: bool = False) -> frozenset[Term]:
+    """Those of an operand, which may be a part of a product: one of ``(q * k).unbind(-1)``.
+
+    Args:
+        scaled: it is scaled. Parts of what a constant scaled before, as images by their deviations,
+            are then no more than that.
+    """
     _, sums, _, terms = operand.product
     place = spans.place(operand.tensor, sums)
+    free = scaled and bool(spans.picked(operand.tensor, sums))
     return frozenset(
-        (factors, (*parts, place) if place and len(parts) > 1 else parts)
+        (factors, (*parts, place) if place else parts)
         for factors, parts in terms
+        if not free or len(parts) > 1
     )
 
 

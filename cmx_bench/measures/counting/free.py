@@ -17,8 +17,7 @@ from cmx_bench.models.tensors import leaves
 # factorisations, Fourier transforms and distances are not: they have a cost, or are refused.
 _FREE = KINDS.keys() | frozenset(
     """
-    native_layer_norm native_group_norm _native_batch_norm_legit _batch_norm_no_update
-    _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
+    _batch_norm_no_update _batch_norm_with_update _fused_rms_norm _weight_norm_interface renorm
 
     hardswish glu _prelu_kernel rrelu_with_noise heaviside copysign floor_divide
     fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine_cachemask
@@ -56,7 +55,7 @@ def reads(func: Any) -> bool:
 def is_free(func: Any) -> bool:
     """Whether an operator is elementwise, a reduction, a view, a query, a maker of tensors, or in
     the table."""
-    schema, name = func._schema, plain(func)
+    schema = func._schema
     for overload in (func, *_functional(func)):
         if _FREE_TAGS & set(overload.tags) or any(map(shares, overload._schema.returns)):
             return True
@@ -66,7 +65,13 @@ def is_free(func: Any) -> bool:
         return schema.name in _RESAMPLING
     if not any(map(_is_tensor, schema.arguments)):
         return True
-    return name in _FREE or name.startswith("new_") or name.endswith("_like")
+    return plain(func) in _FREE or is_blank(func)
+
+
+def is_blank(func: Any) -> bool:
+    """Whether an operator makes a tensor of the shape or the type of another alone."""
+    name = plain(func)
+    return name.startswith("new_") or name.endswith("_like")
 
 
 def _is_tensor(argument: Any) -> bool:

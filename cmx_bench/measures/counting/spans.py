@@ -77,12 +77,17 @@ def part(tensor: Tensor) -> tuple[int, int]:
     return storage_of(tensor), int(tensor.storage_offset())
 
 
+def picked(tensor: Tensor, known: Spans) -> Spans:
+    """Which of the dimensions of its storage a tensor has but one element along."""
+    own = everywhere(tensor)
+    return frozenset(dim for dim in known if not meet(frozenset([dim]), own))
+
+
 def place(tensor: Tensor, known: Spans) -> frozenset[tuple[int, int]]:
-    """Which element of its storage a tensor has along dimensions there, where it has but one and
-    that is not the first."""
-    begin, own = int(tensor.storage_offset()), everywhere(tensor)
-    single = [dim for dim in known if not meet(frozenset([dim]), own)]
-    places = [(stride, begin % reach // stride) for stride, reach in single]
+    """Which elements along dimensions of its storage those are that a tensor has there alone, but
+    for the first."""
+    begin = int(tensor.storage_offset())
+    places = [(stride, begin % reach // stride) for stride, reach in picked(tensor, known)]
     return frozenset((stride, place) for stride, place in places if place)
 
 

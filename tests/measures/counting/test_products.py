@@ -30,8 +30,10 @@ def total(parts: Iterable[Tensor]) -> Tensor:
 
 
 def grey(x: Tensor) -> Tensor:
-    """Of an image as a camera gave it, as CSATv2 makes it of a normalised one."""
-    return x[:, 0] * 0.299 + x[:, 1] * 0.587 + x[:, 2] * 0.114
+    """Of an image as a camera gave it, and how blue that is, as CSATv2 makes both of a normalised
+    one."""
+    bright = x[:, 0] * 0.299 + x[:, 1] * 0.587 + x[:, 2] * 0.114
+    return torch.stack([bright, (x[:, 2] - bright) * 0.564])
 
 
 def add_in_place(x: Tensor) -> Tensor:
@@ -142,6 +144,17 @@ def test_what_is_a_product_spelt_elementwise(
         (lambda s, x: (vector(x)[..., None, None, None] * s.taps).sum((1, 2, 3)), 3 * 27),
         (lambda s, x: (vector(x)[:, None] * (s.w * x.mean())).sum(2), 5 * 3),
         (lambda s, x: (vector(x)[:, None] * s.w).round().sum(2), 5 * 3),
+        # Norms scale by weights, which makes products of what was expanded.
+        (lambda s, x: functional.layer_norm(
+            vector(x)[:, None].expand(1, 5, 3), (5, 3), s.w).sum(2), 5 * 3),
+        (lambda s, x: functional.group_norm(
+            x.mean(1, keepdim=True).expand(1, 3, 8, 8), 3, s.scale).sum(1), 3 * 64),
+        (lambda s, x: functional.batch_norm(
+            x.mean(1, keepdim=True).expand(1, 3, 8, 8), s.scale, s.scale, s.scale).sum(1), 3 * 64),
+        (lambda s, x: functional.instance_norm(
+            x.mean(1, keepdim=True).expand(1, 3, 8, 8), weight=s.scale).sum(1), 3 * 64),
+        (lambda s, x: functional.batch_norm(
+            functional.layer_norm(x, (3, 8, 8)), s.scale, s.scale, s.scale).sum(1), 0),
         # Weights that scale, that are scaled, or of which norms are taken.
         (lambda s, x: (x * s.scale[:, None, None]).mean((2, 3)), 0),
         (lambda s, x: (x.mT * s.w[0, :, None, None] + x).mean(1), 0),
@@ -155,6 +168,22 @@ def test_a_product_with_a_weight(
     function: Callable[[Weighted, Tensor], object], expected: int
 ) -> None:
     assert count(lambda: Weighted(function), 8).macs == expected
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda s, x: total((vector(x) * s.scale).unbind(-1)),
+        lambda s, x: total((2 * (x * s.scale[:, None, None] + 1)).unbind(1)),
+    ],
+)
+def test_what_a_constant_scaled_is_not_added_up_one_by_one(
+    function: Callable[[Weighted, Tensor], object],
+) -> None:
+    """It is a dot product with the constant. Where each part is scaled once more, as for a grey
+    image, it is not."""
+    with pytest.raises(CountError, match=r"no rule counts aten::add.* by einsum or matmul"):
+        count(lambda: Weighted(function), 8)
 
 
 @pytest.mark.parametrize("name", ["amax", "argmin", "prod", "logsumexp", "cumprod"])
