@@ -19,6 +19,7 @@ from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import ModelError, message_of
 from cmx_bench.measures import compiled
 from cmx_bench.measures.runtimes import RUNTIMES
+from cmx_bench.models import unseen
 from cmx_bench.models.tensors import attributes_of, convert, tensors_in
 from cmx_bench.units import tally
 
@@ -190,15 +191,15 @@ def call_of(
     """A placed module as a function of its input, run by torch in the setting's precision, without
     gradients.
 
-    Its first pass raises a ModelError where the module gives no tensor, writes into the batch, or
-    sets the number of threads; to look each time would take a part of a short pass.
+    Its first pass raises a ModelError where the module gives no tensor, or does what `guarding`
+    refuses; to look each time would take a part of a short pass.
     """
     make_ready(module, setting)
     kind, is_first = setting.kind, True
 
     def call(batch: Tensor) -> object:
         nonlocal is_first
-        watch = guarding(batch) if is_first else nullcontext()
+        watch = guarding(batch, setting) if is_first else nullcontext()
         casts = torch.autocast(kind, AUTOCAST[kind], enabled=setting.precision == "autocast")
         with mode(), watch, casts:
             output: object = module(batch)
@@ -212,17 +213,23 @@ def call_of(
 
 
 @contextmanager
-def guarding(batch: Tensor) -> Iterator[None]:
-    """Raises a ModelError for a pass, inside, that writes into its batch or sets the number of
-    threads. Of what was made in inference mode nobody counts the writes."""
+def guarding(batch: Tensor, setting: Setting) -> Iterator[None]:
+    """Raises a ModelError for a pass, inside, that writes into its batch, sets the number of
+    threads or has threads of its own. Of what was made in inference mode nobody counts the writes,
+    and what compiles a model has threads too."""
     writes, threads = (0 if batch.is_inference() else batch._version), torch.get_num_threads()
-    yield
+    with unseen.threads(_refuse_threads) if setting.compile == "none" else nullcontext():
+        yield
     if not batch.is_inference() and writes != batch._version:
         raise ModelError("writes into the images that it is given, and would find in the next pass "
                          "what it wrote; let it work on a copy")  # fmt: skip
     if threads != torch.get_num_threads():
         raise ModelError(f"sets the number of threads to {torch.get_num_threads()} while it runs; "
                          f"leave that to threads in a setting")  # fmt: skip
+
+
+def _refuse_threads() -> None:
+    raise ModelError(unseen.THREADED)
 
 
 # Libraries that allocate beside torch's own allocator fail in their own words: cuBLAS also where
@@ -251,12 +258,13 @@ def logits_of(output: object) -> Tensor:
     Raises:
         ModelError: it gives nothing of the kind.
     """
-    if isinstance(output, Tensor):
-        return output
-    named = attributes_of(output)
-    first = output[:1] if isinstance(output, list | tuple) else ()
+    named = {} if isinstance(output, Tensor) else attributes_of(output)
+    first = output[:1] if isinstance(output, list | tuple) else (output,)
     for logits in (*(named.get(name) for name in _LOGITS), *first):
         if isinstance(logits, Tensor):
+            if logits.is_complex():
+                raise ModelError("gives complex numbers, expected real logits; return their real "
+                                 "part or their abs()")  # fmt: skip
             return logits
     keys = f" with {', '.join(map(str, named))}" if named else ""
     raise ModelError(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cmx_bench.cell import Model, Setting
-from cmx_bench.errors import ExportError, in_a_line
+from cmx_bench.errors import ExportError, ModelError, in_a_line
 from cmx_bench.measures import Samples, calibration, compiled, instructions, runtimes
 from cmx_bench.measures.forward import Forward, call_of, images, logits_of, place
 from cmx_bench.measures.normalising import normalise
@@ -279,16 +279,28 @@ def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> tuple[Tenso
 def _eager(
     module: nn.Module, setting: Setting, precisions: Precisions | None = None
 ) -> Callable[[Tensor], object]:
-    """The module as torch runs it eagerly, whatever runs it in the setting, under `precisions`."""
+    """The module as torch runs it eagerly, whatever runs it in the setting, under `precisions`.
+
+    It raises a ModelError where all that it gives depends on no image.
+    """
     # In inference mode torch rounds otherwise while a mode of the dispatcher watches.
     run = call_of(module, replace(setting, compile="none", freeze=False), torch.no_grad)
     watch = precisions or Precisions(setting)
 
     def watched(batch: Tensor) -> object:
+        watch.follow([batch])
         with watch:
-            return run(batch)
+            output = run(batch)
+        # What numpy computes is not seen, and zeros of a first classifier are no images' fault.
+        if not watch.follows(tensors_in(output)) and _are_equal(output, run(-batch)):
+            raise ModelError("gives the same whatever images it is given; make its logits of these")
+        return output
 
     return watched
+
+
+def _are_equal(output: object, other: object) -> bool:
+    return all(map(torch.equal, tensors_in(output), tensors_in(other)))
 
 
 def _tell(

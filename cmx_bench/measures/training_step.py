@@ -102,7 +102,7 @@ def _loss_of(
 
     def forward() -> Tensor:
         watch = watches.pop() if watches else nullcontext()
-        with watch, guarding(batch), casts():
+        with watch, guarding(batch, setting), casts():
             logits = logits_of(module(batch))
             if logits.dim() != 2:
                 refuse_misfit(logits, model, setting.batch_size)

@@ -6,9 +6,10 @@ What cannot be seen cannot be counted, given a precision, or filled from a check
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from threading import get_ident
+from threading import Thread, get_ident
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ _PACKED = (torch.int8, torch.uint8, torch.int16, torch.int32)
 _PACKED_FLAT = (torch.int8, torch.uint8)
 _FLAT = 1024  # elements; fewer are no weights
 _SCALED = 16  # packed elements that share a scale at least, in all formats
+THREADED = ("computes in threads of its own, where nobody sees what; leave that to threads in a "
+            "setting")  # fmt: skip
 
 
 def reason(module: nn.Module) -> str:
@@ -130,9 +133,8 @@ def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
                            f"after parameters are counted; make it in __init__")  # fmt: skip
 
     def note_strange(part: nn.Module, inputs: object) -> None:
-        if get_ident() != thread:  # torch shows the operators of each thread to that thread alone
-            reasons.append(f"runs a {type(part).__name__} in a thread of its own, where nobody "
-                           f"sees what it computes; set threads in a setting instead")  # fmt: skip
+        if get_ident() != thread:
+            reasons.append(THREADED)
         own = () if isinstance(part, torch.jit.ScriptModule) else part.parameters(recurse=False)
         # Those that functional_call puts in place of a module's are plain tensors.
         if any(isinstance(each, nn.Parameter) and id(each) not in known for each in own):
@@ -153,11 +155,36 @@ def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
         register_module_forward_pre_hook(note_strange),
     )
     try:
-        with _Arguments(note_plain):
+        with _Arguments(note_plain), threads(lambda: reasons.append(THREADED)):
             yield lambda: reasons[0] if reasons else ""
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def threads(note: Callable[[], object]) -> Iterator[None]:
+    """Calls `note` where a thread is started, or a pool of threads is given work. torch shows the
+    operators of each thread to that thread alone."""
+    before = {owner: vars(owner)[name] for owner, name in _THREADS}
+    try:
+        for owner, name in _THREADS:
+            setattr(owner, name, _noting(before[owner], note))
+        yield
+    finally:
+        for owner, name in _THREADS:
+            setattr(owner, name, before[owner])
+
+
+_THREADS: tuple[tuple[type, str], ...] = ((Thread, "start"), (ThreadPoolExecutor, "submit"))
+
+
+def _noting(function: Callable[..., object], note: Callable[[], object]) -> Callable[..., object]:
+    def noting(*args: object, **named: object) -> object:
+        note()
+        return function(*args, **named)
+
+    return noting
 
 
 class _Arguments(TorchDispatchMode):

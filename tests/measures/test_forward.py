@@ -70,6 +70,8 @@ def test_the_logits_of_what_a_model_gives(output: object) -> None:
         (([LOGITS],), "gives a tuple; expected"),
         (None, "gives a NoneType; expected"),
         ({"logits": None}, "gives a dict with logits; expected"),
+        (LOGITS * 1j, "gives complex numbers, expected real logits; return their real part"),
+        ({"out": LOGITS * 1j}, "gives complex numbers, expected real logits"),
     ],
 )
 def test_what_has_no_logits_is_told_in_a_line(output: object, message: str) -> None:
@@ -108,6 +110,7 @@ def test_complex_weights_compute_what_they_did(precision: Precision) -> None:
 
 
 OWN = """
+from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import nn
 
@@ -138,6 +141,22 @@ class Threads(Net):
     def forward(self, x):
         torch.set_num_threads(3)
         return super().forward(x)
+
+class Pooled(Net):
+    def forward(self, x):
+        with ThreadPoolExecutor(2) as pool:
+            return pool.submit(super().forward, x).result()
+
+class Blank(Net):
+    def forward(self, x): return super().forward(torch.zeros_like(x))
+
+class Numpy(Net):
+    def forward(self, x): return super().forward(torch.from_numpy(x.numpy().copy()))
+
+class Zero(Net):
+    def __init__(self):
+        super().__init__()
+        nn.init.zeros_(self[2].weight)
 
 class Later(Net):
     def forward(self, x): yield super().forward(x)
@@ -216,6 +235,9 @@ def test_what_cannot_be_counted_is_told_in_a_users_words(
         ("latency", "Writes", "writes into the images that it is given"),
         ("train_memory", "Writes", "writes into the images that it is given"),
         ("latency", "Threads", "sets the number of threads to 3 while it runs; leave that to thr"),
+        ("latency", "Pooled", "computes in threads of its own, where nobody sees what; leave"),
+        ("train_memory", "Pooled", "computes in threads of its own, where nobody sees what"),
+        ("latency", "Blank", "gives the same whatever images it is given; make its logits of"),
         ("latency", "Later", "gives a generator that holds no tensor"),
         ("latency", "Reduced", "computes convolution in bfloat16 by its own choice, and the sett"),
         ("latency", "Halves", "computes mm in float16 by its own choice"),
@@ -240,6 +262,13 @@ def test_images_are_drawn_on_the_cpu_whatever_the_default_device_is() -> None:
     finally:
         torch.set_default_device(before)
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("own", ["Numpy", "Zero"])
+def test_what_depends_on_images_is_timed(
+    measured: Callable[..., dict[str, list[float]]], own: str
+) -> None:
+    assert measured("latency", own)["latency_p50"][0] > 0
 
 
 def test_what_takes_batches_of_the_setting_alone(

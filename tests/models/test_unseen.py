@@ -189,6 +189,14 @@ class Threaded(Late):
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(self.head, x.mean((2, 3))).result()
 
+class Threads(Late):
+    def forward(self, x):
+        from threading import Thread
+        thread = Thread(target=lambda: x.mean((2, 3)))
+        thread.start()
+        thread.join()
+        return self.head(x.mean((2, 3)))
+
 class Four(Late):
     def forward(self, x):
         assert len(x) == 4, "made for batches of 4"
@@ -223,7 +231,8 @@ def test_lazy_layers_are_made_before_anything_is_counted(own: Callable[..., Mode
         ("Plain", False, "computes with a weight (10, 3) that is none of its parameters"),
         ("Ensemble", False, "that is none of its parameters, and counts as none; keep it"),
         ("Four", False, "makes a parameter while it runs (scale of a Four)"),
-        ("Threaded", False, "runs a Linear in a thread of its own, where nobody sees what"),
+        ("Threaded", False, "computes in threads of its own, where nobody sees what"),
+        ("Threads", False, "computes in threads of its own, where nobody sees what"),
     ],
 )
 def test_parameters_that_show_while_running_are_refused(
