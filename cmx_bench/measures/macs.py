@@ -12,10 +12,11 @@ from cmx_bench.models.building import build
 def measure(model: Model, setting: Setting) -> Watched:
     """Multiply-accumulates and activations of one image of the setting's size.
 
-    The details hold the user's words that they rest on.
+    The details hold the user's words that they rest on. A user's model is counted in batches too.
     """
     size = setting.image_size
-    counts = count(lambda: build(model, size), size, counted_by=model.counted_by)
+    batch = max(2, setting.batch_size) if model.source == "python" else 1
+    counts = count(lambda: build(model, size), size, counted_by=model.counted_by, batch_size=batch)
     words = given.details(model.counted_by, counts.given)
     return Watched(
         {"macs": [counts.macs], "activations": [counts.activations]},

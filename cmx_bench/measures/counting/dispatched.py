@@ -27,7 +27,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from cmx_bench.errors import CountError
 from cmx_bench.measures.counting.effects import SpeltError
-from cmx_bench.measures.counting.free import is_free, reads
+from cmx_bench.measures.counting.free import is_blank, is_free, reads
 from cmx_bench.measures.counting.given import NONE, Word, bind
 from cmx_bench.measures.counting.products import Products
 from cmx_bench.measures.counting.tracing import StayOnMeta, Whole
@@ -206,7 +206,7 @@ class _Dispatch(TorchDispatchMode):
             raise self._refused(func, f" of a product that is spelt elementwise{error}") from None
         elements = sum(result.numel() for result in results[:1]) if macs else 0
         cost = Cost(func._schema.name, source, self._module(), macs, elements)
-        operands = leaves((args, named))
+        operands = [] if is_blank(func) else leaves((args, named))
         self.counted.add(cost, operands, results or operands)  # without results it writes into them
         return output
 

@@ -53,6 +53,7 @@ def count(
     image_size: int,
     in_channels: int = 3,
     counted_by: Mapping[str, str] = NO_WORDS,
+    batch_size: int = 1,
 ) -> Counts:
     """The counts of ``build()``'s model for one square image ``x: (1, in_channels, H, W)``.
 
@@ -61,12 +62,35 @@ def count(
 
     Args:
         counted_by: see `cell.Model`.
+        batch_size: of batches that one image stands for, where it is more than 1.
 
     Raises:
-        CountError: as `count_module` does.
+        CountError: as `count_module` does, or an image costs something else in such a batch.
     """
     image = torch.empty(1, in_channels, image_size, image_size, dtype=torch.float32, device="meta")
-    return count_module(on_meta(build), image, words=given.words(counted_by))
+    model, words = on_meta(build), given.words(counted_by)
+    counts = count_module(model, image, words=words)
+    if batch_size > 1:
+        _refuse_others(model, image, counts.macs, batch_size, words)
+    return counts
+
+
+def _refuse_others(
+    model: nn.Module, image: Tensor, macs: int, batch_size: int, words: Mapping[str, Word]
+) -> None:
+    """Refuses a model whose MACs do not grow evenly with the batch, from one image on."""
+
+    def macs_of(size: int) -> int:
+        images = image.new_empty(size, *image.shape[1:])
+        return on_shapes(model, lambda model: _macs(model, images, words))
+
+    with suppress(_ForwardError):  # it takes no such batches, or one image alone
+        batch, double = macs_of(batch_size), macs_of(2 * batch_size)
+        if (batch - macs) * batch_size != (double - batch) * (batch_size - 1):
+            raise CountError(
+                f"the model takes {macs} MACs for one image, {batch} for {batch_size} and {double} "
+                f"for {2 * batch_size}: what an image costs depends on how many stand beside it"
+            )
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
@@ -161,8 +185,8 @@ def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Wor
     if unused := ran.unused(outputs):
         raise CountError(_waste(unused))
     if not ran.sees(outputs):
-        raise CountError("no output of the model depends on its images by what torch shows here; "
-                         "leave threads and processes of its own out")  # fmt: skip
+        raise CountError("no output of the model depends on its images, one here, by what torch "
+                         "shows; leave processes of its own out")  # fmt: skip
     ours = ran.of(Source.RULE)
     for by_parts in (False, True):
         trace = _trace(model, inputs, words, by_parts)
@@ -172,6 +196,12 @@ def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Wor
         f"two counts differ: {_list(by_operator(ours)) or 'nothing'} ran, and its trace has "
         f"{_list(trace.operators) or 'nothing'}"
     )
+
+
+def _macs(model: nn.Module, images: Tensor, words: Mapping[str, Word]) -> int:
+    with running(model, (images,), words) as ran:
+        model(images)
+    return total(ran.costs)[0]
 
 
 @contextmanager

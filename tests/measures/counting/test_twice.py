@@ -35,6 +35,11 @@ def ones(like: Tensor, *shape: int) -> Tensor:
     return torch.ones(*shape, device=like.device)
 
 
+def grown(image: Tensor) -> Tensor:
+    """The products of image @ image before they are added up over the last dimension but one."""
+    return image[..., None] * image[..., None, :, :]
+
+
 def macs(function: Callable[[Tensor], Tensor], image_size: int = 8, in_channels: int = 3) -> int:
     return count(lambda: Function(function), image_size, in_channels).macs
 
@@ -204,8 +209,46 @@ def test_what_other_threads_compute_is_refused() -> None:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(torch.matmul, image, ones(image, 8, 4)).result().relu()
 
-    with pytest.raises(CountError, match="no output of the model depends on its images"):
-        macs(multiply_in_a_thread)
+    for function in (
+        multiply_in_a_thread,
+        lambda image: multiply_in_a_thread(image) + image @ ones(image, 8, 4),
+    ):
+        with pytest.raises(CountError, match="computes in threads of its own, where nobody sees"):
+            macs(function)
+
+
+def test_a_model_that_depends_on_no_image_is_refused() -> None:
+    for blank in (torch.zeros_like, lambda image: image.new_zeros(1, 8)):
+        with pytest.raises(CountError, match="no output of the model depends on its images, one"):
+            macs(lambda image, blank=blank: blank(image) @ ones(image, 8, 4))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda image: image @ ones(image, 8, 4) if len(image) > 1 else image[..., :4],
+        lambda image: image @ ones(image, 8, 4) if len(image) != 6 else image[..., :4],
+        lambda image: image.flatten(1) @ image.flatten(1).T @ ones(image, len(image), 4),
+        lambda image: (grown(image) if len(image) > 1 else image).sum(-2),
+    ],
+)
+def test_an_image_costs_the_same_whatever_stands_beside_it(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    with pytest.raises(CountError, match="MACs for one image, .* for 6 and .* for 12: what an im"):
+        count(lambda: Function(function), 8, batch_size=6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda image: image @ (ones(image, 8, 8) @ ones(image, 8, 8)),  # once a batch
+        lambda image: image.reshape(1, 3, 8, 8) @ ones(image, 8, 4),  # takes one image
+    ],
+)
+def test_what_is_computed_once_a_batch_counts(function: Callable[[Tensor], Tensor]) -> None:
+    alone = count(lambda: Function(function), 8)
+    assert count(lambda: Function(function), 8, batch_size=6) == alone
 
 
 def test_a_module_of_dead_code_is_named() -> None:
