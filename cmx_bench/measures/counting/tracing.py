@@ -178,6 +178,9 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "it reads a value while it runs, and it is counted by shapes, which have none": (
         "meta tensor",
     ),
+    "it computes gradients while it runs, which are not counted": (
+        "_will_engine_execute_node", "does not require grad"
+    ),
     "it is a TorchScript module; return the module that it was made of": (
         "ScriptModules", "Jitted modules"
     ),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cmx_bench.errors import CountError
 from cmx_bench.measures.counting.twice import count
 
 
@@ -34,6 +35,15 @@ def test_a_model_that_reads_values_while_it_is_built() -> None:
         return nn.Sequential(nn.Dropout(rate), nn.Conv2d(3, 4, 1))
 
     assert count(build, 8).macs == 8 * 8 * 3 * 4
+
+
+def test_a_model_that_computes_gradients_is_told_so() -> None:
+    class Slopes(nn.Linear):
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.autograd.grad(super().forward(image).sum(), image)[0]
+
+    with pytest.raises(CountError, match="it computes gradients while it runs, which are not cou"):
+        count(lambda: Slopes(8, 8), 8)
 
 
 def _is_number(image: Tensor) -> bool:
