@@ -159,7 +159,7 @@ def _bracket(quantity: Quantity, loose: str) -> str:
 _Kind: TypeAlias = Literal["number", "value", "word", "sign", "end"]
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?)
+      (?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?%?)
     | (?P<value>(?!(?:and|or|in)\b)(?P<metric>[A-Za-z_]\w*)
                 \s*\(\s*(?P<model>[A-Za-z0-9][\w.\-]*)\s*\))
     | (?P<word>[A-Za-z_]\w*)

@@ -102,6 +102,7 @@ def test_accuracy_is_known_before_it_can_be_measured() -> None:
             13,
             "expected a metric of a model such as params(resnet50), got 'inf'",
         ),
+        ("params(a) > ٣", 12, "'٣' is no sign of a check"),
         ("params(a) > 1_000", 13, "expected 'and', 'or' or the end, got '_000'"),
         ("(" * 5000, MOST_TOKENS, "is longer than 100 words and signs; make it two claims"),
     ],

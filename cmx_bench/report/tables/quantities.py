@@ -160,8 +160,10 @@ def _times(left: _Product | Span, right: _Product | Span) -> _Product | Span:
 
 
 def _multiply(first: float, second: float) -> float:
-    """A product that is zero only where a factor is."""
+    """A product that is zero only where a factor is, and infinite only where one is."""
     product = first * second
+    if math.isinf(product) and math.isfinite(first) and math.isfinite(second):
+        raise UnknownError("it is larger than a number can be")
     if first and second and abs(product) < sys.float_info.min:
         raise UnknownError("it is smaller than a number can be")
     return product

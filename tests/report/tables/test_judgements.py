@@ -248,6 +248,7 @@ def test_without_claims_nothing_is_shown() -> None:
     "check",
     [
         "1e308 * 10 > params({0})",
+        "params({0}) < 1e308 * 10",
         "1e308 + 1e308 > 1",
         "1e308 * 10 - 1e308 * 10 < 1",
         " * ".join(["throughput({0})"] * 48) + " > 1",
