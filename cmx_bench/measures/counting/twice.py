@@ -71,24 +71,25 @@ def count(
     model, words = on_meta(build), given.words(counted_by)
     counts = count_module(model, image, words=words)
     if batch_size > 1:
-        _refuse_others(model, image, counts.macs, batch_size, words)
+        _refuse_others(model, image, batch_size, words)
     return counts
 
 
 def _refuse_others(
-    model: nn.Module, image: Tensor, macs: int, batch_size: int, words: Mapping[str, Word]
+    model: nn.Module, image: Tensor, batch_size: int, words: Mapping[str, Word]
 ) -> None:
-    """Refuses a model whose MACs do not grow evenly with the batch, from one image on."""
+    """Refuses a model whose MACs do not grow evenly with the batch, from one image on. Products
+    that are spelt elementwise do not all: whether one grows depends on the size of its factors."""
 
     def macs_of(size: int) -> int:
         images = image.new_empty(size, *image.shape[1:])
         return on_shapes(model, lambda model: _macs(model, images, words))
 
     with suppress(_ForwardError):  # it takes no such batches, or one image alone
-        batch, double = macs_of(batch_size), macs_of(2 * batch_size)
-        if (batch - macs) * batch_size != (double - batch) * (batch_size - 1):
+        one, batch, double = macs_of(1), macs_of(batch_size), macs_of(2 * batch_size)
+        if (batch - one) * batch_size != (double - batch) * (batch_size - 1):
             raise CountError(
-                f"the model takes {macs} MACs for one image, {batch} for {batch_size} and {double} "
+                f"the model takes {one} MACs for one image, {batch} for {batch_size} and {double} "
                 f"for {2 * batch_size}: what an image costs depends on how many stand beside it"
             )
 
@@ -199,9 +200,10 @@ def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Wor
 
 
 def _macs(model: nn.Module, images: Tensor, words: Mapping[str, Word]) -> int:
+    """Those of layers and of the user's words."""
     with running(model, (images,), words) as ran:
         model(images)
-    return total(ran.costs)[0]
+    return sum(cost.macs for cost in ran.costs if cost.source is not Source.SPELT)
 
 
 @contextmanager

@@ -35,11 +35,6 @@ def ones(like: Tensor, *shape: int) -> Tensor:
     return torch.ones(*shape, device=like.device)
 
 
-def grown(image: Tensor) -> Tensor:
-    """The products of image @ image before they are added up over the last dimension but one."""
-    return image[..., None] * image[..., None, :, :]
-
-
 def macs(function: Callable[[Tensor], Tensor], image_size: int = 8, in_channels: int = 3) -> int:
     return count(lambda: Function(function), image_size, in_channels).macs
 
@@ -229,7 +224,6 @@ def test_a_model_that_depends_on_no_image_is_refused() -> None:
         lambda image: image @ ones(image, 8, 4) if len(image) > 1 else image[..., :4],
         lambda image: image @ ones(image, 8, 4) if len(image) != 6 else image[..., :4],
         lambda image: image.flatten(1) @ image.flatten(1).T @ ones(image, len(image), 4),
-        lambda image: (grown(image) if len(image) > 1 else image).sum(-2),
     ],
 )
 def test_an_image_costs_the_same_whatever_stands_beside_it(
@@ -244,6 +238,8 @@ def test_an_image_costs_the_same_whatever_stands_beside_it(
     [
         lambda image: image @ (ones(image, 8, 8) @ ones(image, 8, 8)),  # once a batch
         lambda image: image.reshape(1, 3, 8, 8) @ ones(image, 8, 4),  # takes one image
+        # Alone it is a product with a weight, and in a batch one that grows.
+        lambda image: (image.mean((1, 2, 3))[:, None] * ones(image, 5)).sum(1),
     ],
 )
 def test_what_is_computed_once_a_batch_counts(function: Callable[[Tensor], Tensor]) -> None:
