@@ -121,6 +121,14 @@ def cautions(settings: Sequence[Setting], machine: Environment) -> tuple[str, ..
     )
 
 
+def lacking(skipped: Mapping[str, str], cells: int) -> Iterator[str]:
+    """A sentence on the cells that are skipped, which a run says before it measures the others."""
+    if skipped:
+        first, *others = dict.fromkeys(skipped.values())
+        more = f" (and {units.tally(len(others), 'other reason')})" if others else ""
+        yield f"{len(skipped)} of {units.tally(cells, 'cell')} will be skipped: {first}{more}"
+
+
 def undecided(suite_file: SuiteFile, executed: Collection[tuple[str, str]]) -> Iterator[str]:
     """A sentence on each claim on what the suite does not measure, with its place in the file; then
     one on all claims on what is skipped or left out of this plan.

@@ -92,6 +92,7 @@ def make(
         replicate=asked.replicate,
         cautions=(
             *impossible.cautions(chosen, machine),
+            *impossible.lacking(skipped, len(cells)),
             *impossible.undecided(suite_file, pairs),
             *_misfits(executed, costs),
         ),

@@ -27,10 +27,12 @@ def find(path: Path, name: str, known: Mapping[str, Path]) -> Path | None:
 
 
 def suggest(path: Path, known: Iterable[str]) -> str:
-    """`", did you mean 'mine.yaml'?"`: the file whose name lacks nothing but its end, else the
-    nearest names that come along; an empty string where there is neither."""
-    whole = path.parent / f"{path.name}.yaml"
-    return f", did you mean {whole.name!r}?" if trust.is_file(whole) else nearest(path.stem, known)
+    """`", did you mean 'mine.yaml'?"`: the file with another ending or with one, else the nearest
+    names that come along; an empty string where there is neither."""
+    for name in (f"{path.name}.yaml", f"{path.stem}.yaml", f"{path.stem}.yml"):
+        if trust.is_file(path.parent / name):
+            return f", did you mean {name!r}?"
+    return nearest(path.stem, known)
 
 
 def _list_files(pattern: str) -> dict[str, Path]:

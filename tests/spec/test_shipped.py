@@ -39,11 +39,12 @@ def test_what_is_found_under_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]  # fmt: skip
 
 
-def test_a_file_without_its_ending_is_suggested(
+def test_a_file_with_another_ending_is_suggested(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("digit.yaml").touch()
     assert shipped.suggest(Path("digit"), ["digits"]) == ", did you mean 'digit.yaml'?"
+    assert shipped.suggest(Path("digit.yml"), ["digits"]) == ", did you mean 'digit.yaml'?"
     assert shipped.suggest(Path("digitz"), ["digits"]) == ", did you mean 'digits'?"
     assert shipped.suggest(Path("x"), ["digits"]) == shipped.suggest(Path("/"), []) == ""
