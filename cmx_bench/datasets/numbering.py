@@ -182,7 +182,17 @@ def _in_order(reading: Reading, names: Iterable[str]) -> Numbered:
         [(twice, _)] = Counter(map(compose, ordered)).most_common(1)
         raise DataError(f"two folders are called {key_of(twice)!r}, one with its accents written "
                         f"apart; put their images into one")  # fmt: skip
-    return Numbered(reading.by, numbers)
+    return Numbered(reading.by, numbers, _tell_order(ordered))
+
+
+def _tell_order(names: Sequence[str]) -> str:
+    """Where natural order is not that of characters, by which torchvision's ImageFolder numbers:
+    weights trained on that name other classes."""
+    for name, other in zip(names, sorted(names), strict=True):
+        if name != other:
+            return (f"{key_of(name)} numbered before {key_of(other)} (timm's order; {CLASSES} can "
+                    f"give another, such as torchvision's)")  # fmt: skip
+    return ""
 
 
 def _by_name(readings: Sequence[Reading]) -> Iterator[Numbered]:

@@ -40,6 +40,20 @@ def test_as_many_classes_as_the_model_has_are_numbered_in_natural_order() -> Non
     assert numbering.labels_of(reading, numbered) == [1, 0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (["c9", "c10"], "c9 numbered before c10 (timm's order; classes.txt can give another"),
+        (["ant", "Zebra", "bee"], "ant numbered before Zebra (timm's order; "),
+        (["ant", "bee"], ""),
+    ],
+)
+def test_an_order_that_is_not_torchvisions_is_told(classes: list[str], told: str) -> None:
+    """Weights that were trained in the other one would name other classes, and nobody would see."""
+    how = numbering.by_count([folders(*classes)], len(classes), "photos").how
+    assert how.startswith(told) and bool(how) == bool(told)
+
+
 def test_an_empty_folder_is_a_class_where_the_model_has_one_more() -> None:
     reading = folders("a", "c", empty="b")
     assert numbering.by_count([reading], 3, "photos").numbers == {"a": 0, "b": 1, "c": 2}
