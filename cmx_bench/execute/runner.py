@@ -75,12 +75,14 @@ def run(
             _rounds(outlook, log, watch, budget, spread), plan.suite_file.suite.timeout
         )
         evaluated = _evaluations(outlook, folder, watch, evaluator)
+        before = len(outlook.records)
         known = _keep(
             outlook, folder, known, chain(_lacking(outlook, log), measured, evaluated), watch
         )
         _keep_thumbnails(plan, folder)
+        already = known.finished if len(outlook.records) == before else ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        finished = "" if outlook.lost else known.finished or now
+        finished = "" if outlook.lost else already or now
         cut_off = remaining.cut_off(plan, outlook.all_left()) if budget is not None else {}
         records.rewrite_run(folder, replace(known, finished=finished, cut_off=cut_off))
     return outlook.records

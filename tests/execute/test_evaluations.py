@@ -371,6 +371,12 @@ def test_what_failed_is_tried_again(made: Any, tmp_path: Path) -> None:
     first, second = Evaluator(fails), Evaluator()
     assert run_once(made(), tmp_path, first)["other"] == "broken images"
     assert report.read(tmp_path / "run").progress.failed == 1
+    before = replace(records.read_run(tmp_path / "run"), finished="2026-01-01T00:00:00+00:00")
+    records.rewrite_run(tmp_path / "run", before)
     run_once(made(), tmp_path, second)
     assert second.asked == [["other"]]
     assert report.read(tmp_path / "run").progress.failed == 0
+    whole = records.read_run(tmp_path / "run")
+    assert whole.finished > "2026-01-02"  # when its last record was
+    run_once(made(), tmp_path, Evaluator())
+    assert records.read_run(tmp_path / "run") == whole
