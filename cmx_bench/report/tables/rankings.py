@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from cmx_bench import units
 from cmx_bench.cell import Setting
@@ -167,7 +166,7 @@ def _pictures(report: Report, winner: Voter, loser: Voter) -> Entry:
             title = f"{key}: {votes.classes[winner][place]}, not {votes.classes[loser][place]}"
             pictures.append(Picture(file, report.thumbnails[place], title))
         else:
-            names.append(PurePosixPath(key).name)
+            names.append(key)
     return Entry(", ".join(names), pictures=tuple(pictures))
 
 

@@ -145,7 +145,7 @@ def test_images_that_only_one_has_right_are_shown(made: Report) -> None:
     first, _, last = found.rows
     assert [one.file for one in first[1].pictures] == ["predictions/thumbnails/240.jpg"]
     assert "n01440764/240.jpg: 0, not 1" in first[1].flat
-    assert (last[1].text, last[2].flat) == ("239.jpg, 238.jpg", "")
+    assert (last[1].text, last[2].flat) == ("n01440764/239.jpg, n01440764/238.jpg", "")
     page = RENDERERS["html"](made)
     assert 'src="data:image/jpeg;base64,/9j/IGJ5dGVz"' in page
     assert "](predictions/thumbnails/240.jpg)" in RENDERERS["md"](made)
