@@ -290,7 +290,7 @@ def _refuse_other_size(module: nn.Module, state: State, model: Model) -> None:
     theirs = f"{sizes[0]} px" if sizes else "another size"
     built = f", and it is built for {sizes[1]} px" if sizes else ""
     begin = f"{model.name}: {model.weights} is of this model for images of {theirs}{built}"
-    evaluate = f"evaluate it at {theirs if sizes else 'its own'}"
+    evaluate = f"evaluate it at {theirs if sizes else 'its own'} (image_size under accuracy)"
     if resample(state, module) is None:
         raise WeightsError(f"{begin}; timm cannot resample it: {evaluate}")
     raise WeightsError(

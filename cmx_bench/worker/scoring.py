@@ -38,6 +38,7 @@ from cmx_bench.worker.job import Evaluated, Outcome, Seen
 from cmx_bench.worker.sampling import origins, print_error, print_to, reason_of
 
 _CHUNK = inventory.CHUNK
+_NAMED = 5  # broken images in a reason; more of them are counted
 
 _CHANGED = (
     "changed since this run's evaluations began; begin another with --fresh, or another --out"
@@ -221,9 +222,9 @@ def _outcome(
     rows = np.fromfile(entrant.part, ROW)
     lost = [listed.keys[place] for place in np.flatnonzero(rows["state"] == BROKEN)]
     if len(lost) > task.allow_missing:
-        why = listed.broken.get(lost[0], "cannot be read")
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        reason = (f"broken images: {lost[0]} ({why}){more}; mend them, or add "
+        named = [f"{key} ({listed.broken.get(key, 'cannot be read')})" for key in lost[:_NAMED]]
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        reason = (f"broken images: {', '.join(named)}{more}; mend them, or add "
                   f"--allow-missing {len(lost)}")  # fmt: skip
         return Outcome({}, reason, environment, elapsed=seconds)
     counted = rows["state"] == PREDICTED

@@ -100,7 +100,8 @@ def test_without_being_asked_the_message_says_how_to_ask(file: File) -> None:
     model = describe("test_vit", file(timm.create_model("test_vit")))
     said = (
         "is of this model for images of 160 px, and it is built for 96 px; add resample: true to "
-        "the model, to resample the weights as timm does, or evaluate it at 160 px"
+        "the model, to resample the weights as timm does, or evaluate it at 160 px "
+        r"\(image_size under accuracy\)"
     )
     with pytest.raises(WeightsError, match=said):
         weights.load(build(model, 96), model, 96)

@@ -259,13 +259,15 @@ def test_a_broken_image_is_named_and_counted(
     (strict,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "run").values()
     assert strict.values == {}
     assert re.fullmatch(
-        r"broken images: n01440764/\S+ \(.+\) and 1 more; mend them, or add --allow-missing 2",
+        r"broken images: n\S+/\S+ \(.+\), n\S+/\S+ \(.+\); mend them, or add --allow-missing 2",
         strict.reason,
     )
     original = images / broken[1].relative_to(tmp_path / "images")
     with monkeypatch.context() as changed:
         changed.setattr(scoring, "_CHUNK", 8)  # whole chunks of the first time are kept
-        evaluate([cell], task(tmp_path / "images"), tmp_path / "mended")
+        changed.setattr(scoring, "_NAMED", 1)
+        (some,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()
+        assert ") and 1 more; mend them" in some.reason
         shutil.copy(original, broken[1])
         (one,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()
         assert one.reason.endswith("add --allow-missing 1")
