@@ -208,6 +208,8 @@ def calmer(run: Run) -> str:
     """What to do about disturbed values: the command of the run, for a new folder."""
     if run.parts:
         return "measure the parts again when the machine is calm, and merge them"
+    if run.replicate is not None:  # a part itself, whose folder is the one that `merge` looks for
+        return "remove this part, and measure it again when the machine is calm"
     words, kept = iter(shlex.split(run.command)), []
     for word in words:
         if word == "--out":

@@ -115,6 +115,8 @@ def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
     assert headline.calmer(quick) == (f"{again}python -m cmx_bench run paper --fresh")
     whole = dataclasses.replace(quick, quick=False)
     assert headline.calmer(whole).startswith("run again when the machine is calm: python")
+    part = dataclasses.replace(whole, replicate=0)
+    assert headline.calmer(part).startswith("remove this part, and measure it again")
     limited = headline.calmer(dataclasses.replace(whole, budget=60.0))
     assert limited.startswith("run again when the machine is calm, or with a longer --budget: ")
 
