@@ -74,7 +74,7 @@ def about_runs(runs: Sequence[PastRun]) -> Iterator[Fact]:
     """The number of runs, their first and last date, their suites and machines; the oldest run
     comes first."""
     first, last = runs[0].created[:10], runs[-1].created[:10]
-    yield Fact("Runs", f"{tally(len(runs), 'run')}, {first} to {last}")
+    yield Fact("Runs", f"{tally(len(runs), 'run')}, {first}{f' to {last}' * (last != first)}")
     yield Fact("Suites", one_line(", ".join(dict.fromkeys(run.suite for run in runs))))
     by_machine = Counter(run.machine for run in runs).most_common()
     yield Fact("Machines", first_few([f"{name} ({tally(number, 'run')})"

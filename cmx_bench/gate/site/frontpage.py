@@ -59,12 +59,17 @@ def of_suites(shown: Sequence[RunRow], histories: Mapping[str, str], out: Path) 
         (Column("title", "Title"), lambda runs: Entry(runs[0].run.title)),
         (Column("runs", "Runs", "right"), lambda runs: Entry(f"{len(runs):,}", sort=len(runs))),
         (Column("machines", "Machines"), _machines),
-        (Column("latest", "Latest run"), lambda runs: rows.show_when(runs[0].past, out)),
+        (Column("latest", "Latest run"), lambda runs: rows.show_when(_latest(runs).past, out)),
         (Column("history", "Past runs", title="Where one machine measured it more than once"),
          lambda runs: _history(runs[0].run.suite, histories)),
     ]  # fmt: skip
     columns, every = tabulate(showing, by_suite.values())
     return Table("suites", "Suites", columns, every, folded=len(every) > _MANY_SUITES)
+
+
+def _latest(runs: Sequence[RunRow]) -> RunRow:
+    """The latest run that is whole, where one is, and neither quick nor a part."""
+    return next((each for each in runs if each.run.in_history), runs[0])
 
 
 def _suite(runs: Sequence[RunRow]) -> Entry:
@@ -116,7 +121,9 @@ def of_runs(shown: Sequence[RunRow], left_out: Sequence[str], out: Path) -> Tabl
 def _beware(shown: RunRow) -> Entry:
     """What a reader must know before using a number, in a word each."""
     run = shown.run
-    words = {"quick": run.quick, "not finished": not run.finished, "disturbed": run.disturbed}
+    is_part = not (run.quick or run.in_history)
+    words = {"quick": run.quick, "one replicate": is_part, "not finished": not run.finished,
+             "disturbed": run.disturbed}  # fmt: skip
     beware = ", ".join(word for word, holds in words.items() if holds)
     return Entry(beware, tone="unsure" if beware else "")
 

@@ -52,6 +52,15 @@ def test_a_run_has_a_row_that_leads_to_its_page() -> None:
     assert table.rows[0][0].link == "runs/0%20%23%3F/%C3%BC/report.html"
 
 
+def test_a_part_of_a_run_is_marked_and_no_latest_run() -> None:
+    """A replicate alone says little; the whole that it was merged into is what a reader wants."""
+    part = replace(PLAIN, created="2026-01-07T00:00:00+00:00", in_history=False)
+    assert texts(frontpage.of_runs(shown(PLAIN, part), (), OUT), 0)["Beware"] == "one replicate"
+    for runs, latest in ((shown(PLAIN, part), "2026-01-06"), (shown(part), "2026-01-07")):
+        [suite] = [texts(frontpage.of_suites(runs, {}, OUT), 0)]
+        assert suite["Latest run"].startswith(latest)
+
+
 def test_what_a_reader_must_know_is_marked() -> None:
     table = frontpage.of_runs(shown(PLAIN, HURT), (), OUT)
     row = texts(table, 0)  # the latest first
