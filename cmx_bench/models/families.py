@@ -22,7 +22,8 @@ _ACTIVATIONS = {
 def family(name: str) -> str:
     """The family of an architecture by its name: `deit_small_patch16_224` is a "deit"."""
     known = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
-    return known or re.split(r"[_\d]", name, maxsplit=1)[0] or name
+    # Up to a number, unless it is a version's: mobilenetv3.
+    return known or re.split(r"_|(?<!v)(?=\d)", name, maxsplit=1)[0] or name
 
 
 def patch_size(model: nn.Module) -> int | None:

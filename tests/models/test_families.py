@@ -19,6 +19,8 @@ from .test_building import model
         ("resmlp_12_224", "resmlp", 16, None, "GELU"),
         ("mixer_s32_224", "mixer", 32, None, "GELU"),
         ("efficientnet_b0", "efficientnet", None, 5, "SiLU"),
+        ("mobilenetv3_small_050", "mobilenetv3", None, 5, "Hardswish"),
+        ("vgg11", "vgg", None, 7, "ReLU"),
     ],
 )
 def test_what_is_read_off_a_model(
