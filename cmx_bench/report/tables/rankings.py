@@ -39,8 +39,8 @@ _SEVERAL_SEEDS = (
 
 
 _NO_COPIES = (
-    "Images are named and not shown. `run --thumbnails` keeps small copies of them, which then are "
-    "part of the page."
+    "Images are named and not shown. With --thumbnails a run keeps small copies of them, which "
+    "then are part of the page."
 )
 
 
