@@ -164,12 +164,18 @@ def watching(module: nn.Module) -> Iterator[Callable[[], str]]:
 
 @contextmanager
 def threads(note: Callable[[], object]) -> Iterator[None]:
-    """Calls `note` where a thread is started, or a pool of threads is given work. torch shows the
-    operators of each thread to that thread alone."""
+    """Calls `note` where this thread starts another, or gives work to a pool of threads; others
+    decode images meanwhile. torch shows the operators of each thread to that thread alone."""
+    here = get_ident()
+
+    def note_here() -> None:
+        if get_ident() == here:
+            note()
+
     before = {owner: vars(owner)[name] for owner, name in _THREADS}
     try:
         for owner, name in _THREADS:
-            setattr(owner, name, _noting(before[owner], note))
+            setattr(owner, name, _noting(before[owner], note_here))
         yield
     finally:
         for owner, name in _THREADS:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -262,3 +264,16 @@ def test_a_trial_says_why_a_model_does_not_run() -> None:
     tried = trial.run(Wrong, 8)
     assert (tried.macs, tried.error, tried.hidden) == (0, "ValueError: no", "")
     assert trial.run(lambda: plain().eval(), 8).macs == 3 * 4 * 64 + 40
+
+
+def test_threads_that_other_threads_start_are_not_the_models() -> None:
+    """Images are decoded while a model computes its first batch."""
+    noted, begun = list[str](), Event()
+    with ThreadPoolExecutor(1) as front, ThreadPoolExecutor(1) as pool:
+        decoding = front.submit(lambda: begun.wait() and pool.submit(int).result())
+        with unseen.threads(lambda: noted.append("a thread")):
+            begun.set()
+            assert decoding.result() == 0
+            assert noted == []
+            pool.submit(int)
+    assert noted == ["a thread"]
