@@ -40,8 +40,8 @@ class Precisions(TorchDispatchMode):
         self._followed: set[StorageWeakRef] = set()  # which keep no tensor, and their place taken
 
     def follow(self, tensors: Iterable[Tensor]) -> None:
-        """Follows tensors into what is computed of them."""
-        self._followed.update(_storages(tensors))
+        """Follows these tensors, and no others, into what is computed of them."""
+        self._followed = _storages(tensors)
 
     def follows(self, tensors: Iterable[Tensor]) -> bool:
         """Whether one of them depends on tensors that are followed, by what torch shows."""
@@ -62,7 +62,7 @@ class Precisions(TorchDispatchMode):
         operands = leaves((args, kwargs))
         is_operator = not isinstance(func, torch._ops.HigherOrderOperator)
         if self.follows(operands) and not (is_operator and is_blank(func)):
-            self.follow(leaves(output) or operands)
+            self._followed |= _storages(leaves(output) or operands)
         return output
 
     def _run(self, func: Any, args: Any, named: Any) -> Any:

@@ -91,17 +91,22 @@ def initialise(
     """What runs of a module with initial weights, which get what they lack to be timed by. In int8
     it gets the model's own weights where there are any: what is timed is what is evaluated.
 
-    BatchNorm layers get the statistics of the batch: see `normalising`. A user's model runs once in
-    any case, for what `precisions` tell and refuse. For what is compared with eager torch matrices
-    of zeros, as classifiers of some networks begin, get random numbers: their logits would all be
-    zeros. Then it is folded, where that is asked: see `models.fast`.
+    BatchNorm layers get the statistics of the batch: see `normalising`. A user's model runs twice
+    in any case, for what `precisions` tell and refuse, and for the part that images have in what it
+    gives. For what is compared with eager torch matrices of zeros, as classifiers of some networks
+    begin, get random numbers: their logits would all be zeros. Then it is folded, where that is
+    asked: see `models.fast`.
     """
     if setting.precision == "int8" and model is not None and model.weights is not None:
         weights.load(module, model, setting.image_size)
         return fast.finish(module, model)
-    run = partial(_eager(module, setting, precisions), batch)
-    if not normalise(module, run) and model is not None and model.source == "python":
-        run()
+    watch = precisions or Precisions(setting)
+    run = _eager(module, setting, watch)
+    has_run = normalise(module, partial(run, batch))
+    if model is not None and model.source == "python":
+        if not has_run:
+            run(batch)
+        _refuse_unmoved(run, batch, watch)
     if setting.runtime != "torch" or setting.freeze:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
@@ -109,6 +114,18 @@ def initialise(
                 if weight.dim() > 1 and not weight.any():
                     weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
     return module if model is None else fast.finish(module, model)
+
+
+def _refuse_unmoved(run: Callable[[Tensor], object], batch: Tensor, watch: Precisions) -> None:
+    """Refuses what gives the same for whatever images, also where it keeps what it gave before."""
+    watch.follow([batch])
+    output = run(batch)
+    # What numpy computes is not seen, and zeros of a first classifier are no images' fault.
+    if not watch.follows(tensors_in(output)):
+        pairs = zip(tensors_in(output), tensors_in(run(-batch)), strict=False)
+        if all(one.layout is torch.strided and torch.equal(one, other) for one, other in pairs):
+            raise ModelError("gives the same whatever images it is given; compute it of these in "
+                             "each pass")  # fmt: skip
 
 
 def prepare_call(module: nn.Module, setting: Setting) -> tuple[Call, Mapping[str, Any]]:
@@ -279,28 +296,16 @@ def _comparable(eager: Callable[[Tensor], object], batch: Tensor) -> tuple[Tenso
 def _eager(
     module: nn.Module, setting: Setting, precisions: Precisions | None = None
 ) -> Callable[[Tensor], object]:
-    """The module as torch runs it eagerly, whatever runs it in the setting, under `precisions`.
-
-    It raises a ModelError where all that it gives depends on no image.
-    """
+    """The module as torch runs it eagerly, whatever runs it in the setting, under `precisions`."""
     # In inference mode torch rounds otherwise while a mode of the dispatcher watches.
     run = call_of(module, replace(setting, compile="none", freeze=False), torch.no_grad)
     watch = precisions or Precisions(setting)
 
     def watched(batch: Tensor) -> object:
-        watch.follow([batch])
         with watch:
-            output = run(batch)
-        # What numpy computes is not seen, and zeros of a first classifier are no images' fault.
-        if not watch.follows(tensors_in(output)) and _are_equal(output, run(-batch)):
-            raise ModelError("gives the same whatever images it is given; make its logits of these")
-        return output
+            return run(batch)
 
     return watched
-
-
-def _are_equal(output: object, other: object) -> bool:
-    return all(map(torch.equal, tensors_in(output), tensors_in(other)))
 
 
 def _tell(

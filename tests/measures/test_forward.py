@@ -150,6 +150,15 @@ class Pooled(Net):
 class Blank(Net):
     def forward(self, x): return super().forward(torch.zeros_like(x))
 
+class Kept(Net):
+    kept = None
+    def forward(self, x):
+        self.kept = super().forward(x) if self.kept is None else self.kept
+        return self.kept
+
+class Sparse(Net):
+    def forward(self, x): return super().forward(x).to_sparse()
+
 class Numpy(Net):
     def forward(self, x): return super().forward(torch.from_numpy(x.numpy().copy()))
 
@@ -237,7 +246,8 @@ def test_what_cannot_be_counted_is_told_in_a_users_words(
         ("latency", "Threads", "sets the number of threads to 3 while it runs; leave that to thr"),
         ("latency", "Pooled", "computes in threads of its own, where nobody sees what; leave"),
         ("train_memory", "Pooled", "computes in threads of its own, where nobody sees what"),
-        ("latency", "Blank", "gives the same whatever images it is given; make its logits of"),
+        ("latency", "Blank", "gives the same whatever images it is given; compute it of"),
+        ("latency", "Kept", "gives the same whatever images it is given; compute it of these in"),
         ("latency", "Later", "gives a generator that holds no tensor"),
         ("latency", "Reduced", "computes convolution in bfloat16 by its own choice, and the sett"),
         ("latency", "Halves", "computes mm in float16 by its own choice"),
@@ -264,7 +274,7 @@ def test_images_are_drawn_on_the_cpu_whatever_the_default_device_is() -> None:
         torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("own", ["Numpy", "Zero"])
+@pytest.mark.parametrize("own", ["Numpy", "Zero", "Sparse"])
 def test_what_depends_on_images_is_timed(
     measured: Callable[..., dict[str, list[float]]], own: str
 ) -> None:

@@ -195,7 +195,7 @@ def _count(model: nn.Module, inputs: tuple[Tensor, ...], words: Mapping[str, Wor
             return Counts(*total(ran.costs), by_operator(ran.of(Source.WORD)))
     raise CountError(
         f"two counts differ: {_list(by_operator(ours)) or 'nothing'} ran, and its trace has "
-        f"{_list(trace.operators) or 'nothing'}"
+        f"{_list(trace.operators) or 'nothing, as where a model keeps what it gave before'}"
     )
 
 
