@@ -43,22 +43,23 @@ SAMPLES = 40
 
 
 class Operator(nn.Module):
-    """A model that is one call."""
+    """A model that is one call, and gives its last input too: a model depends on its images."""
 
     def __init__(self, call: Callable[..., Any], arguments: Any) -> None:
         super().__init__()
         leaves, self.form = tree_flatten(arguments)
         self.places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
         self.others = [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        self.tensors = tuple(leaf for leaf in leaves if isinstance(leaf, Tensor))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        self.tensors = (*tensors, torch.empty(1, device="meta"))
         self.call = call
 
     def forward(self, *tensors: Tensor) -> Any:
         leaves = list(self.others)
-        for place, tensor in zip(self.places, tensors, strict=True):
+        for place, tensor in zip(self.places, tensors[:-1], strict=True):
             leaves[place] = tensor
         positional, named = tree_unflatten(leaves, self.form)
-        return self.call(*positional, **named)
+        return self.call(*positional, **named), tensors[-1]
 
 
 def samples(info: Any) -> Iterator[Operator]:
