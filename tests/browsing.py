@@ -46,7 +46,10 @@ def opening(browser: Any) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda one: heard.extend([one.url] * (not one.url.startswith("file:"))))
+        page.on(
+            "request",
+            lambda request: heard.extend([request.url] * (not request.url.startswith("file:"))),
+        )
         page.on("dialog", lambda dialog: heard.append(dialog.message))
         page.goto(f"{path.as_uri()}{link}")
         return page
@@ -63,7 +66,7 @@ def violations(page: Any) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(Path(AXE).read_text(encoding="utf-8"))
     return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in page.evaluate("axe.run()")["violations"]
-        if one["impact"] in ("serious", "critical")
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in page.evaluate("axe.run()")["violations"]
+        if violation["impact"] in ("serious", "critical")
     ]

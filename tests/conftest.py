@@ -189,11 +189,11 @@ def interruptible(
 
 def wait_until(happens: Callable[[], T], command: subprocess.Popen[Any]) -> T:
     """The first true result while a command runs, which has the core between two looks."""
-    while not (found := happens()):
+    while not (result := happens()):
         with suppress(subprocess.TimeoutExpired):
             command.wait(0.05)
         assert command.poll() is None
-    return found
+    return result
 
 
 class StandIn:

@@ -23,7 +23,9 @@ _ORIENTATION = 0x0112
 def originals() -> tuple[Image.Image, ...]:
     """Photographs of 300 × 451 to 512 × 640 pixels, in colour."""
     scikit_image = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
-    return tuple(Image.fromarray(one) for one in [*load_sample_images().images, *scikit_image])
+    return tuple(
+        Image.fromarray(pixels) for pixels in [*load_sample_images().images, *scikit_image]
+    )
 
 
 def crops(count: int, width: int, height: int, seed: int = 0) -> Iterator[Image.Image]:
@@ -85,6 +87,6 @@ def write_odd(folder: Path) -> list[Path]:
         "one-column.jpg": (image.resize((1, 90)), {}),
         "pixel.png": (image.resize((1, 1)), {}),
     }
-    for name, (one, options) in saved.items():
-        one.save(folder / name, **options)  # type: ignore[arg-type]
+    for name, (picture, options) in saved.items():
+        picture.save(folder / name, **options)  # type: ignore[arg-type]
     return [folder / name for name in saved]

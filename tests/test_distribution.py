@@ -33,14 +33,14 @@ def test_the_source_distribution_has_what_documents_and_tests_read(path: Path) -
     links = [(path.parent / link).resolve() for link in LINK.findall(path.read_text("utf-8"))]
     read = [*links, ROOT / ".ci/run", ROOT / "tox.ini", ROOT / "docs/notebook.ipynb"]
     built = [ROOT / name for name in (*HATCH["build"]["targets"]["sdist"]["include"], *ALWAYS)]
-    assert [one for one in read if not any(one.is_relative_to(part) for part in built)] == []
+    assert [path for path in read if not any(path.is_relative_to(part) for part in built)] == []
 
 
 def test_on_an_index_no_link_of_the_readme_is_dead() -> None:
     text = README
     assert LINK.findall(text)
-    for one in HATCH["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
-        text = re.sub(one["pattern"], one["replacement"], text)
+    for substitution in HATCH["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(substitution["pattern"], substitution["replacement"], text)
     assert not LINK.findall(text)
     assert "[ConvMixer](https://arxiv.org/abs/2201.09792)" in text
     assert "docs/suites.md has every key;\ndocs/comparing.md says" in text

@@ -20,9 +20,9 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
 # Commands that measure no time, and what a page says they print.
 QUOTED = dict(
-    found
+    quote
     for text in TEXTS.values()
-    for found in re.findall(
+    for quote in re.findall(
         r"^\$ python -m cmx_bench ((?:run mine|plan bad|match|list).*)\n((?:(?!```).*\n)+)",
         text,
         re.MULTILINE,
@@ -82,11 +82,11 @@ def test_the_recipe_with_every_key_loads(
     (tmp_path / "whole.yaml").write_text(whole, encoding="utf-8")
     text = "name: a\nmodels: [resnet50]\nsettings: {cpu: [{name: cpu}]}\n" + shown
     loaded = suite.load(str(write_suite(text.replace("train: digits", "train: whole.yaml")))).suite
-    found = loaded.accuracy.train
-    assert found is not None and found.model_fields_set == set(recipe.Recipe.model_fields)
+    training = loaded.accuracy.train
+    assert training is not None and training.model_fields_set == set(recipe.Recipe.model_fields)
     sgds = {"momentum"}  # in the text below
-    assert found.optimizer.model_fields_set == set(recipe.Optimizer.model_fields) - sgds
-    assert found.augmentation.model_fields_set == set(recipe.Augmentation.model_fields)
+    assert training.optimizer.model_fields_set == set(recipe.Optimizer.model_fields) - sgds
+    assert training.augmentation.model_fields_set == set(recipe.Augmentation.model_fields)
 
 
 def test_the_table_of_runtimes_is_that_of_its_run() -> None:
@@ -115,9 +115,9 @@ def test_commands_print_what_is_quoted(command: str, cmx: Cli, tmp_path: Path) -
 
 @pytest.mark.parametrize("page", ["comparing.md", "reading.md"])
 def test_rows_and_findings_are_those_of_the_example(page: str, cmx: Cli) -> None:
-    found = re.search(r"^python -m cmx_bench (report (?:.+\\\n)*.+?) --", TEXTS[page], re.MULTILINE)
-    assert found is not None
-    runs = [str(ROOT / run) for run in re.findall(r"reports/\S+", found[1])]
+    match = re.search(r"^python -m cmx_bench (report (?:.+\\\n)*.+?) --", TEXTS[page], re.MULTILINE)
+    assert match is not None
+    runs = [str(ROOT / run) for run in re.findall(r"reports/\S+", match[1])]
     code, markdown, _ = cmx("report", *runs, "--format", "md")
     assert code == 0
     plain = re.sub(r"<br><sub>(±.+?)</sub>", r" (\1)", re.sub(r"<sup>(.)</sup>", r"\1", markdown))

@@ -23,9 +23,9 @@ COLUMNS = ("network", "patch", "kernel", "params", "macs", "throughput", "memory
 
 
 def command(mark: str) -> str:
-    found = re.search(rf"^<!-- {mark} -->\n```\n(.+)\n```$", README, re.MULTILINE)
-    assert found is not None
-    return found[1]
+    match = re.search(rf"^<!-- {mark} -->\n```\n(.+)\n```$", README, re.MULTILINE)
+    assert match is not None
+    return match[1]
 
 
 def test_it_is_short() -> None:
@@ -44,12 +44,12 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 
 def test_the_suite_in_it_loads(tmp_path: Path) -> None:
-    found = re.search(r"^```yaml\n(.+?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert found is not None
+    match = re.search(r"^```yaml\n(.+?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert match is not None
     path = tmp_path / "mine.yaml"
-    path.write_text(found[1])
+    path.write_text(match[1])
     loaded = suite.load(str(path)).suite
-    assert len(loaded.models) == len(yaml.safe_load(found[1])["models"])
+    assert len(loaded.models) == len(yaml.safe_load(match[1])["models"])
 
 
 def test_the_commands_listed_are_the_commands_there_are() -> None:
@@ -94,15 +94,15 @@ def test_its_picture_shows_the_words_of_the_example() -> None:
 
 def test_the_example_renders_to_the_same_bytes(example: Report) -> None:
     """All of its files, and no other; drawings where the packages are those that drew them."""
-    made = report.files(example)
-    drawn = {name for name in made if name.startswith("figures/") or name == "report.html"}
+    files = report.files(example)
+    drawn = {name for name in files if name.startswith("figures/") or name == "report.html"}
     apart = embedded.read(EXAMPLE / "report.html").versions_apart
-    for name in made.keys() - (drawn if apart else set()):
-        content = made[name]
+    for name in files.keys() - (drawn if apart else set()):
+        content = files[name]
         expected = content.encode() if isinstance(content, str) else content
         if name == "report.html":  # whose code may be older, where it renders the same
             older = embedded.read(EXAMPLE / name).code
             expected = expected.replace(embedded.code().encode(), older.encode())
         assert (EXAMPLE / name).read_bytes() == expected, name
     there = {path.relative_to(EXAMPLE).as_posix() for path in EXAMPLE.rglob("*.*")}
-    assert there - set(made) == {"run.json", "records.jsonl"}
+    assert there - set(files) == {"run.json", "records.jsonl"}

@@ -369,4 +369,4 @@ def test_an_action_has_one_version_everywhere() -> None:
         for step in workflows.steps(document):
             name = step.get("uses", "./")
             assert name == "./" or used[name.partition("@")[0]] == name
-    assert all(re.search(r"@[0-9a-f]{40}$", one) for one in used.values())
+    assert all(re.search(r"@[0-9a-f]{40}$", version) for version in used.values())

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import matplotlib
 import pytest
 
-from ..report.conftest import found, run
+from ..report.conftest import run, run_records
 
-__all__ = ["figures_closed", "found", "run"]
+__all__ = ["figures_closed", "run", "run_records"]
 matplotlib.use("Agg")
 
 

@@ -38,14 +38,16 @@ COMMAND = re.compile(r"\\([a-zA-Z]+|[{}$&#_%\\,]|[\"'`^~=.uvHckr]\{)")
 def check(text: str) -> int:
     """Asserts that `text` is LaTeX that can be compiled; gives the number of rows it has."""
     assert text.isascii()
-    assert all(one in COMMANDS for one in re.findall(r"\\([a-zA-Z]{2,})", text)), "unknown command"
+    assert all(command in COMMANDS for command in re.findall(r"\\([a-zA-Z]{2,})", text)), (
+        "unknown command"
+    )
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     bare = COMMAND.sub(lambda match: "{" if match[0].endswith("{") else " ", body)
     assert "\\" not in bare
     assert not set(bare) & set("$^_%"), "an unescaped special character"
     depth = 0
-    for one in bare:
-        depth += {"{": 1, "}": -1}.get(one, 0)
+    for character in bare:
+        depth += {"{": 1, "}": -1}.get(character, 0)
         assert depth >= 0
     assert depth == 0
     open_: list[str] = []
@@ -74,7 +76,7 @@ def check_rows(body: str) -> int:
         assert not re.match(r"\s*[\[*]", row), "would be read as an option of the row before"
         spans = re.findall(r"\\multicolumn\{(\d+)\}", row)
         cells = len(re.findall(r"(?<!\\)&", row)) + 1
-        assert cells + sum(int(one) - 1 for one in spans) == len(kept)
+        assert cells + sum(int(span) - 1 for span in spans) == len(kept)
     others = {line.partition("(")[0] for line in lines if line and line not in rows}
     assert others <= {
         r"\toprule", r"\midrule", r"\bottomrule", r"\cmidrule", r"\endhead", r"\endfoot",

@@ -20,8 +20,8 @@ def test_markdown_tables_are_rectangular() -> None:
     for report in (mixed(), awkward()):
         lines = RENDERERS["md"](report).splitlines()
         counts = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
-        for one, other in pairwise(counts):
-            assert 0 in (one, other) or one == other
+        for count, other in pairwise(counts):
+            assert 0 in (count, other) or count == other
 
 
 def test_markdown_holds_no_markup_from_names() -> None:

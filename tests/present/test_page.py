@@ -16,8 +16,8 @@ COLUMNS = (Column("a", "A"), Column("b", "B"))
 
 
 def ids(*rows: tuple[str, str], naming: int = 1) -> list[str]:
-    made = tuple((Entry(one), Entry(other)) for one, other in rows)
-    table = Table("t", "T", COLUMNS, made, naming=naming)
+    entries = tuple((Entry(name), Entry(other)) for name, other in rows)
+    table = Table("t", "T", COLUMNS, entries, naming=naming)
     return [id for id, _ in page.anchor(table)]
 
 

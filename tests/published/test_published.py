@@ -22,8 +22,8 @@ def test_every_figure_has_a_known_grade_and_a_source() -> None:
 
 def test_no_lookup_is_ambiguous() -> None:
     keys = Counter(
-        (one.model, one.tag, one.variant, one.quantity, one.image_size)
-        for one in published.figures()
+        (figure.model, figure.tag, figure.variant, figure.quantity, figure.image_size)
+        for figure in published.figures()
     )
     assert [key for key, count in keys.items() if count > 1] == []
 
@@ -82,7 +82,7 @@ def test_published_macs_name_what_they_get_wrong(
     model: str, error: str, printed: str, value: float, true: int
 ) -> None:
     """The true counts are those of closed formulas, from hooks, and of two counters."""
-    counts = {one.variant: one for one in published.of(model) if one.quantity == "macs"}
+    counts = {figure.variant: figure for figure in published.of(model) if figure.quantity == "macs"}
     figure = counts[error]
     assert (figure.printed, figure.value, figure.unit) == (printed, value, "MAC")
     least, most = published.COUNTING_ERRORS[error]
@@ -93,19 +93,19 @@ def test_published_macs_name_what_they_get_wrong(
 def test_what_is_unknown_stays_unknown() -> None:
     assert published.find("resnet152", "patch_size") is None
     assert published.find("resmlp_24_224", "throughput") is None
-    assert {one.quantity for one in published.of("mixer_s16_224")} == {"macs"}
+    assert {figure.quantity for figure in published.of("mixer_s16_224")} == {"macs"}
     assert published.of("no_such_model") == ()
 
 
 def test_an_ablation_is_not_the_model_itself() -> None:
     assert published.find("convmixer_256_8_ks9_p1", "top1_delta") is None
-    deltas = [one for one in published.of("convmixer_256_8_ks9_p1") if one.variant]
+    deltas = [figure for figure in published.of("convmixer_256_8_ks9_p1") if figure.variant]
     assert len(deltas) == 6
-    assert {one.variant: one.value for one in deltas}["without random scaling"] == -0.0964
+    assert {figure.variant: figure.value for figure in deltas}["without random scaling"] == -0.0964
 
 
 def test_what_nobody_checked_is_doubtful() -> None:
-    doubtful = {one.grade for one in published.figures() if one.doubtful}
+    doubtful = {figure.grade for figure in published.figures() if figure.doubtful}
     assert doubtful == {"C", "F", "M"}
 
 

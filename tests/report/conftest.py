@@ -22,10 +22,10 @@ def run() -> Run:
 
 
 @pytest.fixture
-def found(run: Run) -> list[Record]:
+def run_records(run: Run) -> list[Record]:
     return make_records(run)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, run: Run, found: list[Record]) -> Path:
-    return write_folder(tmp_path / "run", run, found)
+def folder(tmp_path: Path, run: Run, run_records: list[Record]) -> Path:
+    return write_folder(tmp_path / "run", run, run_records)

@@ -85,7 +85,7 @@ CONTROLS = "\x00\x07\x1b\u202e\ud800"
 
 
 @pytest.fixture
-def said(run: Run, found: list[Record]) -> Report:
+def said(run: Run, run_records: list[Record]) -> Report:
     """Awkward texts wherever a user or a machine has a say, labels aside."""
     name = "".join(AWKWARD[:4]) + CONTROLS
     claims = (Claim(name, "params(resnet50) > 1"),)
@@ -94,7 +94,7 @@ def said(run: Run, found: list[Record]) -> Report:
         run, suite_path=name, command=name, claims=claims, environments=environments,
         unavailable={"cpu/x": name}, accuracy={"dataset": name}, title=name,
     )  # fmt: skip
-    return summarise(run, found)
+    return summarise(run, run_records)
 
 
 def test_no_text_becomes_markup(said: Report) -> None:
@@ -111,9 +111,9 @@ FORMULAS = ("=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", 
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_no_text_becomes_a_formula(run: Run, found: list[Record], formula: str) -> None:
+def test_no_text_becomes_a_formula(run: Run, run_records: list[Record], formula: str) -> None:
     models = [dataclasses.replace(model, label=f"{formula} {n}") for n, model in enumerate(PAPER)]
-    report = summarise(dataclasses.replace(run, models=tuple(models)), found)
+    report = summarise(dataclasses.replace(run, models=tuple(models)), run_records)
     texts = {
         name: gzip.decompress(text).decode() if isinstance(text, bytes) else text
         for name, text in files(report).items()
@@ -126,7 +126,7 @@ def test_no_text_becomes_a_formula(run: Run, found: list[Record], formula: str) 
     assert not any(field.startswith(shown) for field in fields)
 
 
-def test_a_number_with_its_sign_is_no_formula(run: Run, found: list[Record]) -> None:
+def test_a_number_with_its_sign_is_no_formula(run: Run, run_records: list[Record]) -> None:
     models = [dataclasses.replace(model, label="-1.5 ± 2 %") for model in PAPER]
-    text = RENDERERS["csv"](summarise(dataclasses.replace(run, models=tuple(models)), found))
+    text = RENDERERS["csv"](summarise(dataclasses.replace(run, models=tuple(models)), run_records))
     assert "-1.5 ± 2 %" in text and "'-1.5" not in text

@@ -28,15 +28,17 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_results_have_exactly_the_columns_of_the_contract(run: Run, found: list[Record]) -> None:
-    text = RENDERERS["csv"](summarise(run, found))
+def test_results_have_exactly_the_columns_of_the_contract(
+    run: Run, run_records: list[Record]
+) -> None:
+    text = RENDERERS["csv"](summarise(run, run_records))
     assert text.splitlines()[0] == (
         "model,label,family,setting,metric,value,unit,low,high,n,status,source,disturbed"
     )
 
 
-def test_results_keep_full_precision(run: Run, found: list[Record]) -> None:
-    report = summarise(run, found)
+def test_results_keep_full_precision(run: Run, run_records: list[Record]) -> None:
+    report = summarise(run, run_records)
     row = next(one for one in rows(RENDERERS["csv"](report)) if one["metric"] == "throughput")
     estimate = report.results["convmixer_1536_20", FP16.key, "throughput"].estimate
     assert estimate is not None

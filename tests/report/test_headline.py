@@ -19,13 +19,13 @@ def fact(report: Report, term: str) -> Fact | None:
     return next((one for one in origins(report) if one.term == term), None)
 
 
-def test_blocks_that_nobody_watched_are_not_counted(run: Run, found: list[Record]) -> None:
+def test_blocks_that_nobody_watched_are_not_counted(run: Run, run_records: list[Record]) -> None:
     """As in runs of the first schema."""
-    assert fact(summarise(run, found), "Blocks") is None
+    assert fact(summarise(run, run_records), "Blocks") is None
 
 
-def test_discarded_blocks_are_counted(run: Run, found: list[Record]) -> None:
-    some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in found]
+def test_discarded_blocks_are_counted(run: Run, run_records: list[Record]) -> None:
+    some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in run_records]
     assert fact(summarise(run, some), "Blocks") == Fact(
         "Blocks",
         "110 of 385 discarded for disturbed conditions "
@@ -33,14 +33,14 @@ def test_discarded_blocks_are_counted(run: Run, found: list[Record]) -> None:
     )
 
 
-def test_processes_that_stayed_disturbed_are_a_warning(run: Run, found: list[Record]) -> None:
-    some = [watched(one, "xd.dd.") if one.measure == "throughput" else one for one in found]
+def test_processes_that_stayed_disturbed_are_a_warning(run: Run, run_records: list[Record]) -> None:
+    some = [watched(one, "xd.dd.") if one.measure == "throughput" else one for one in run_records]
     blocks = fact(summarise(run, some), "Blocks")
     assert blocks is not None and blocks.warning
     assert blocks.text.endswith("; 55 of 55 processes stayed disturbed")
 
 
-def test_reasons_are_those_of_each_discarded_block(run: Run, found: list[Record]) -> None:
+def test_reasons_are_those_of_each_discarded_block(run: Run, run_records: list[Record]) -> None:
     """A disturbed block that was kept, or a reason of another block, counts for nothing."""
     conditions = {
         "steal": [0.5, 0.0, 0.5, 0.0],
@@ -49,18 +49,18 @@ def test_reasons_are_those_of_each_discarded_block(run: Run, found: list[Record]
         "disturbed": [1.0] * 4,
         "discarded": [1.0, 1.0, 1.0, 0.0],
     }
-    one = next(one for one in found if one.measure == "throughput")
+    one = next(one for one in run_records if one.measure == "throughput")
     some = [dataclasses.replace(one, covariates=conditions)]
     assert summarise(run, some).blocks.reasons == {"steal": 2, "a slowed core": 2}
 
 
-def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, found: list[Record]) -> None:
+def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, run_records: list[Record]) -> None:
     def without(record: Record) -> Record:
         seen = dict(watched(record, "....").covariates)
         del seen["gpu_clock_reasons"]
         return dataclasses.replace(record, covariates=seen)
 
-    some = [without(one) if one.measure == "throughput" else one for one in found]
+    some = [without(one) if one.measure == "throughput" else one for one in run_records]
     beware = Fact("Beware", "what held the GPU back, and its other processes, were not watched "
                             "(install cmx-bench[nvidia])", warning=True)  # fmt: skip
     assert beware in warnings(summarise(run, some))
@@ -73,14 +73,14 @@ def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, found: list[Record]) -
 
 
 def test_a_line_says_where_it_was_measured_and_how_far_it_came(
-    run: Run, found: list[Record]
+    run: Run, run_records: list[Record]
 ) -> None:
     where = "Synthetic GPU 1 (cuda:0), torch 2.15.0, timm 1.0.31, cuda 12.8"
     line = f"{where} · 44 of 44 cells measured · {FP16.key}"
-    assert status(summarise(run, found)) == Fact("Run", line)
+    assert status(summarise(run, run_records)) == Fact("Run", line)
     begun = dataclasses.replace(run, finished="", settings=(FP16, BF16))
-    rest = [one for one in found[1:] if one.cell != found[-1].cell]
-    some = [failed(found[0], "out of memory"), *rest]
+    rest = [one for one in run_records[1:] if one.cell != run_records[-1].cell]
+    some = [failed(run_records[0], "out of memory"), *rest]
     assert status(summarise(begun, some)) == Fact(
         "Run",
         f"{where} · 42 of 44 cells measured, 1 failed, 1 missing · 2 settings · not finished",
@@ -88,8 +88,10 @@ def test_a_line_says_where_it_was_measured_and_how_far_it_came(
     )
 
 
-def test_what_must_be_known_is_not_among_what_is_folded_away(run: Run, found: list[Record]) -> None:
-    report = summarise(run, [failed(found[0], "out of memory"), *found[1:]])
+def test_what_must_be_known_is_not_among_what_is_folded_away(
+    run: Run, run_records: list[Record]
+) -> None:
+    report = summarise(run, [failed(run_records[0], "out of memory"), *run_records[1:]])
     beware = Fact("Beware", "1 failure, with reasons below", warning=True)
     assert warnings(report) == [beware]
     terms = [one.term for one in origins(report)]
@@ -97,15 +99,15 @@ def test_what_must_be_known_is_not_among_what_is_folded_away(run: Run, found: li
                      "Content"]  # fmt: skip
 
 
-def test_a_quick_run_says_what_it_cannot_show(run: Run, found: list[Record]) -> None:
-    assert headline.quick(summarise(run, found)) == ""
+def test_a_quick_run_says_what_it_cannot_show(run: Run, run_records: list[Record]) -> None:
+    assert headline.quick(summarise(run, run_records)) == ""
     quick = dataclasses.replace(run, quick=True, replicates=2)
     trained = dataclasses.replace(quick, accuracy={"train": {"name": "digits"}, "seeds": [0]})
     for one, words in ((quick, "timings; measure without --quick"), (trained, "to be trained; ")):
-        text = headline.quick(summarise(one, found))
+        text = headline.quick(summarise(one, run_records))
         assert text.startswith("this is a quick run, of 2 rounds within a minute: it shows no ")
         assert words in text
-        assert Fact("Beware", text, warning=True) in warnings(summarise(one, found))
+        assert Fact("Beware", text, warning=True) in warnings(summarise(one, run_records))
 
 
 def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
@@ -121,13 +123,13 @@ def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
     assert limited.startswith("run again when the machine is calm, or with a longer --budget: ")
 
 
-def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> None:
+def test_cells_that_stayed_wide_are_a_warning(run: Run, run_records: list[Record]) -> None:
     key = f"resnet50/throughput/{FP16.key}"
     noisy = [
         dataclasses.replace(one, values={"throughput": [100.0 + 5 * one.replicate]})
         if one.cell == key
         else one
-        for one in found
+        for one in run_records
     ]
     report = summarise(dataclasses.replace(run, precision=0.03), noisy)
     text = "1 cell stayed too wide (wanted ± 3.0 %): throughput of ResNet-50 ± 9.4 %"
@@ -136,25 +138,29 @@ def test_cells_that_stayed_wide_are_a_warning(run: Run, found: list[Record]) -> 
     assert too_wide(summarise(run, noisy)) == ""
 
 
-def test_two_processes_far_apart_are_over_a_thousand_percent(run: Run, found: list[Record]) -> None:
+def test_two_processes_far_apart_are_over_a_thousand_percent(
+    run: Run, run_records: list[Record]
+) -> None:
     cell = f"resnet152/throughput/{FP16.key}"
     two = [
         dataclasses.replace(record, values={"throughput": [100.0 * 3**record.replicate]})
-        for record in found
+        for record in run_records
         if record.cell == cell and record.replicate < 2
     ]
     cut = dataclasses.replace(run, budget=40.0, cut_off={cell: 3})
     assert "throughput of ResNet-152 ± over 1,000 % (n = 2)" in cut_off(summarise(cut, two))
 
 
-def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[Record]) -> None:
+def test_what_a_budget_cut_off_is_named_the_widest_first(
+    run: Run, run_records: list[Record]
+) -> None:
     """One cell has a single process, one two that differ by a tenth; the others have all."""
     one, two = f"resnet50/throughput/{FP16.key}", f"resnet152/throughput/{FP16.key}"
     few = [
         dataclasses.replace(record, values={"throughput": [100.0 * 1.1**record.replicate]})
         if record.cell == two
         else record
-        for record in found
+        for record in run_records
         if record.replicate < {one: 1, two: 2}.get(record.cell, 5)
     ]
     cut = dataclasses.replace(run, budget=40.0, cut_off={two: 3, one: 4})
@@ -167,13 +173,13 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(run: Run, found: list[R
     assert Fact("Beware", text, warning=True) in warnings(report)
     texts = {one.term: one.text for one in origins(report)}
     assert ", with a budget of 40 s; " in texts["Measuring time"]
-    assert cut_off(summarise(dataclasses.replace(run, budget=40.0), found)) == ""
+    assert cut_off(summarise(dataclasses.replace(run, budget=40.0), run_records)) == ""
 
 
-def test_what_others_did_before_is_told(run: Run, found: list[Record]) -> None:
+def test_what_others_did_before_is_told(run: Run, run_records: list[Record]) -> None:
     for busy, warning in ((0.04, False), (1.3, True)):
         seen = Neighbours(5.0, 2, 2, busy, 0.0)
-        report = summarise(dataclasses.replace(run, neighbours=seen), found)
+        report = summarise(dataclasses.replace(run, neighbours=seen), run_records)
         assert Fact("Load before", str(seen), warning=warning) in origins(report)
 
 
@@ -186,15 +192,17 @@ def test_of_several_settings_a_cell_is_named_with_its_own() -> None:
     )
 
 
-def test_many_cells_that_stayed_wide_stay_one_line(run: Run, found: list[Record]) -> None:
-    few = [one for one in found if one.replicate == 0]
+def test_many_cells_that_stayed_wide_stay_one_line(run: Run, run_records: list[Record]) -> None:
+    few = [one for one in run_records if one.replicate == 0]
     text = too_wide(summarise(dataclasses.replace(run, precision=0.03), few))
     assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): throughput of ConvMixer-15")
     assert text.count("throughput of") == text.count("without an interval") == 1
     assert text.endswith(" and 6 more without an interval")
 
 
-def test_one_replicate_is_no_run(run: Run, found: list[Record]) -> None:
-    assert headline.part(summarise(run, found)) == ""
+def test_one_replicate_is_no_run(run: Run, run_records: list[Record]) -> None:
+    assert headline.part(summarise(run, run_records)) == ""
     part = dataclasses.replace(run, replicate=3)
-    assert headline.part(summarise(part, found)).startswith("this is replicate 3 alone, a part of ")
+    assert headline.part(summarise(part, run_records)).startswith(
+        "this is replicate 3 alone, a part of "
+    )

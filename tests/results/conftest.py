@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..report.conftest import found, run
+from ..report.conftest import run, run_records
 
-__all__ = ["found", "run"]
+__all__ = ["run", "run_records"]

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     for voter, said in VOTES.items():
         rows = np.zeros(len(said), ROW)
         rows["top5"][:, 0] = said
-        rows["state"] = [BROKEN if one < 0 else PREDICTED for one in said]
+        rows["state"] = [BROKEN if label < 0 else PREDICTED for label in said]
         predictions.finish(rows, predictions.path(tmp_path, *voter))
     return tmp_path
 

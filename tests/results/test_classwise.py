@@ -23,7 +23,9 @@ SAID = {
 @pytest.fixture
 def votes() -> Votes:
     images = Images(tuple(f"{place}.png" for place in range(len(LABELS))), LABELS, NAMES)
-    return agreement.votes(images, {one: np.array(said, np.int32) for one, said in SAID.items()})
+    return agreement.votes(
+        images, {model: np.array(said, np.int32) for model, said in SAID.items()}
+    )
 
 
 def test_each_image_that_counts_has_a_row(votes: Votes) -> None:

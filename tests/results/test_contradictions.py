@@ -15,7 +15,7 @@ from cmx_bench.errors import RecordsError
 from cmx_bench.results import records
 
 from ..conftest import append_record
-from .whole import EVALUATED, RUN, SETTING, TIMED, Where, damaged, plain, refusals
+from .whole import EVALUATED, RUN, SETTING, TIMED, Where, damage, plain, refusals
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ CONTRADICTIONS: list[tuple[Where, Any, str]] = [
 
 @pytest.mark.parametrize(("where", "value", "message"), CONTRADICTIONS, ids=str)
 def test_contradictions(refused: Any, where: Where, value: Any, message: str) -> None:
-    assert message in refused(where[0], damaged(where, value))
+    assert message in refused(where[0], damage(where, value))
 
 
 def test_two_settings_of_one_key(refused: Any) -> None:
@@ -113,7 +113,7 @@ def test_two_settings_of_one_key(refused: Any) -> None:
 
 @pytest.mark.parametrize("machines", [{}, {"Other": {}}, {"Chip 2": {}, "Other": {}}])
 def test_hardware_and_machines_of_a_run_go_together(refused: Any, machines: Any) -> None:
-    assert refused("run", damaged(("run", ("machines",)), machines)) == (
+    assert refused("run", damage(("run", ("machines",)), machines)) == (
         "machines: expected those that the settings name as their hardware: 'Chip 2'"
     )
 
@@ -153,20 +153,20 @@ def test_what_is_exact_is_counted_once(refused: Any, samples: list[float], messa
 
 def test_a_model_of_two_files_is_refused(tmp_path: Path) -> None:
     """In a folder and in a page; the line names both files."""
-    one, other = (
+    first, other = (
         plain("timed")
         | {"replicate": place, "details": {"origin": {"file": file, "sha256": digest}}}
         for place, (file, digest) in enumerate((("a.py", "1" * 64), ("site/a.py", "2" * 64)))
     )
     message = f"was built from site/a.py ({'2' * 12}), and before from a.py ({'1' * 12})"
-    for later, fails in ((one | {"replicate": 1}, False), (other, True)):
-        lines = "".join(json.dumps(each) + "\n" for each in (one, later))
+    for later, fails in ((first | {"replicate": 1}, False), (other, True)):
+        lines = "".join(json.dumps(each) + "\n" for each in (first, later))
         (tmp_path / "records.jsonl").write_text(lines)
         with pytest.raises(RecordsError) if fails else nullcontext() as caught:
             records.read(tmp_path)
         with pytest.raises(RecordsError) if fails else nullcontext() as embedded:
-            records.records_of([one, later], "page.html", replace(RUN, replicate=None))
+            records.records_of([first, later], "page.html", replace(RUN, replicate=None))
     assert caught is not None
     assert embedded is not None
-    assert f"records.jsonl:2: details.origin: {one['model']} {message}" in str(caught.value)
+    assert f"records.jsonl:2: details.origin: {first['model']} {message}" in str(caught.value)
     assert message in str(embedded.value)

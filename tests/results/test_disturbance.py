@@ -103,10 +103,10 @@ def test_a_gpus_clock_is_that_of_its_cell() -> None:
             record, cell=f"{model}/throughput/s", covariates={**record.covariates, **clock}
         )
 
-    found = [on_gpu("light", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
-    assert not any(map(disturbance.is_disturbed, disturbance.judge_together(found)))
-    found = [on_gpu("net", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
-    assert disturbance.is_disturbed(disturbance.judge_together(found)[3])
+    executions = [on_gpu("light", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
+    assert not any(map(disturbance.is_disturbed, disturbance.judge_together(executions)))
+    executions = [on_gpu("net", FAST, n) for n in range(3)] + [on_gpu("net", SLOW, 3)]
+    assert disturbance.is_disturbed(disturbance.judge_together(executions)[3])
 
 
 def test_too_few_undisturbed_count_no_more_than_the_others() -> None:

@@ -19,11 +19,11 @@ from ..report.synthetic import PAPER, make_records, make_run
 
 def block(text: str) -> str:
     """The text of the block of data of a page."""
-    [(_, found, _)] = embedded._BLOCK.findall(text)
-    return str(found)
+    [(_, content, _)] = embedded._BLOCK.findall(text)
+    return str(content)
 
 
-def packed(text: str) -> Any:
+def unpack(text: str) -> Any:
     """What is packed in the block of a page."""
     return json.loads(zlib.decompress(base64.urlsafe_b64decode(json.loads(block(text))["data"])))
 
@@ -76,9 +76,9 @@ def test_a_page_says_which_code_made_it(page: str) -> None:
 
 
 def test_spaces_in_what_is_packed_are_strays(page: str) -> None:
-    spaced = with_packed(page, packed(page)).replace(
+    spaced = with_packed(page, unpack(page)).replace(
         json.loads(block(page))["data"],
-        base64.urlsafe_b64encode(zlib.compress(json.dumps(packed(page)).encode())).decode(),
+        base64.urlsafe_b64encode(zlib.compress(json.dumps(unpack(page)).encode())).decode(),
     )
     [(number, text, expected)] = embedded.strays(spaced, embedded.unpack(spaced, "page"))
     assert number == 1
@@ -89,7 +89,7 @@ def test_the_blocks_of_a_page_unpack_to_so_much_together(
     page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each alone would do."""
-    size = len(json.dumps(packed(page), separators=(",", ":")))
+    size = len(json.dumps(unpack(page), separators=(",", ":")))
     monkeypatch.setattr(embedded, "_MOST_DENSE", 0)
     monkeypatch.setattr(embedded, "_LEAST_ROOM", 2 * size)
     assert len(embedded.unpack(page * 2, "page")) == 2

@@ -46,8 +46,8 @@ def test_what_changes_a_timing_is_named(cpu: dict[str, Any]) -> None:
 def test_gpus_under_other_limits_or_beside_other_cpus_are_not_compared(
     gpu: dict[str, Any], field: str, values: tuple[object, object]
 ) -> None:
-    one, other = ({**gpu, field: value} for value in values)
-    assert environment.differences(one, other) == {field: values}
+    first, other = ({**gpu, field: value} for value in values)
+    assert environment.differences(first, other) == {field: values}
 
 
 @pytest.mark.parametrize("change", [{"threads": 1}, {"git_commit": "abc"}])
@@ -113,9 +113,9 @@ def test_no_two_kinds_have_one_slug(gpu: dict[str, Any], machines: list[dict[str
 
 def test_a_kind_is_what_timings_are_compared_by(gpu: dict[str, Any]) -> None:
     for name, value in {"cpu": "other", "power_limit_w": 350.0, "threads": 7, "torch": "3"}.items():
-        one, other = gpu, gpu | {name: value}
-        assert bool(environment.differences(one, other)) is (
-            len({*environment.hardware([one, other])}) == 2
+        first, other = gpu, gpu | {name: value}
+        assert bool(environment.differences(first, other)) is (
+            len({*environment.hardware([first, other])}) == 2
         )
 
 

@@ -29,7 +29,7 @@ def run() -> Run:
 def test_a_row_for_each_sample(run: Run) -> None:
     records = make_records(run)
     samples = of(run, records)
-    assert len(samples) == sum(len(taken) for one in records for taken in one.values.values())
+    assert len(samples) == sum(len(taken) for record in records for taken in record.values.values())
     rate = samples[(samples["metric"] == "throughput") & (samples["model"] == NAME)]
     assert rate["value"].tolist()[:5] == pytest.approx([97.804, 97.902, 98.0, 98.098, 98.196])
     assert rate["replicate"].tolist() == [place for place in range(5) for _ in range(5)]
@@ -53,7 +53,8 @@ def test_texts_have_the_order_of_the_suite(run: Run) -> None:
 
 def test_discarded_samples_stand_where_they_were_taken(run: Run) -> None:
     records = [
-        watched(one, "x..x...") if one.measure == "throughput" else one for one in make_records(run)
+        watched(record, "x..x...") if record.measure == "throughput" else record
+        for record in make_records(run)
     ]
     samples = of(run, records)
     process = samples[(samples["model"] == NAME) & (samples["replicate"] == 0)]
@@ -66,28 +67,28 @@ def test_discarded_samples_stand_where_they_were_taken(run: Run) -> None:
 
 
 def test_disturbed_processes_count_only_where_too_few_are_not(run: Run) -> None:
-    def disturbed(numbers: set[int]) -> DataFrame:
+    def frame_of(numbers: set[int]) -> DataFrame:
         records = [
-            watched(one, "d.d.." if one.replicate in numbers else ".....")
-            if one.measure == "throughput"
-            else one
-            for one in make_records(run)
+            watched(record, "d.d.." if record.replicate in numbers else ".....")
+            if record.measure == "throughput"
+            else record
+            for record in make_records(run)
         ]
         samples = of(run, records)
         return samples[(samples["metric"] == "throughput") & (samples["model"] == NAME)]
 
-    calm = disturbed({0, 4})
+    calm = frame_of({0, 4})
     assert set(calm.loc[calm["counts"], "replicate"]) == {1, 2, 3}
     assert set(calm.loc[~calm["counts"], "why"]) == {"disturbed process"}
     assert set(calm.loc[calm["disturbed"], "replicate"]) == {0, 4}
-    assert disturbed({0, 3, 4})["counts"].all()
+    assert frame_of({0, 3, 4})["counts"].all()
 
 
 def test_what_has_no_value_has_a_row(run: Run) -> None:
     records = make_records(run)
-    kept = [one for one in records if (one.model, one.measure) != (NAME, "throughput")]
-    lost = failed(next(one for one in kept if one.measure == "macs"), "out of memory")
-    samples = of(run, [lost if one.cell == lost.cell else one for one in kept])
+    kept = [record for record in records if (record.model, record.measure) != (NAME, "throughput")]
+    lost = failed(next(record for record in kept if record.measure == "macs"), "out of memory")
+    samples = of(run, [lost if record.cell == lost.cell else record for record in kept])
     absent = samples[samples["value"].isna()]
     rows = absent[["model", "metric", "status", "why", "reason"]].itertuples(index=False, name=None)
     assert list(rows) == [
@@ -100,7 +101,7 @@ def test_what_has_no_value_has_a_row(run: Run) -> None:
 def test_other_environments_and_earlier_tries_count_for_nothing(run: Run) -> None:
     run = replace(run, environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | {"threads": 4}})
     records = make_records(run)
-    place = next(i for i, one in enumerate(records) if one.cell == f"{NAME}/throughput/{KEY}")
+    place = next(i for i, record in enumerate(records) if record.cell == f"{NAME}/throughput/{KEY}")
     records[place] = replace(records[place], environment="e2")
     samples = of(run, [failed(records[0], "boom"), *records])
     aside = samples[samples["why"].isin(summary.ASIDE)]

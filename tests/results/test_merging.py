@@ -29,10 +29,10 @@ Part: Any = Callable[..., Path]
 
 @pytest.fixture
 def part(tmp_path: Path) -> Part:
-    def write(name: str, *found: Record, **changes: Any) -> Path:
-        run = replace(SUITE, cells=tuple(record.cell for record in found), only=(name,))
+    def write(name: str, *lines: Record, **changes: Any) -> Path:
+        run = replace(SUITE, cells=tuple(record.cell for record in lines), only=(name,))
         records.write_run(tmp_path / name, replace(run, **changes))
-        for record in found:
+        for record in lines:
             append_record(tmp_path / name, record)
         return tmp_path / name
 
@@ -81,7 +81,7 @@ def test_what_failed_in_one_part_and_not_in_another_counts(part: Part, tmp_path:
     later = "2026-01-02T00:00:00.000+00:00"
     failed = of("a", status="failed", values={}, reason="no memory", started=later)
     merging.merge([part("x", of("a")), part("y", failed)], tmp_path / "whole", "merge x y")
-    assert [one.status for one in records.read(tmp_path / "whole")] == ["failed", "ok"]
+    assert [record.status for record in records.read(tmp_path / "whole")] == ["failed", "ok"]
 
 
 def test_predictions_and_weights_come_along(part: Part, tmp_path: Path) -> None:
@@ -143,7 +143,9 @@ def test_other_samples_of_one_execution_are_refused(part: Part, tmp_path: Path) 
 def test_another_file_of_a_users_model_is_refused(part: Part, tmp_path: Path) -> None:
     """Before anything is written: two contents in one run cannot be read."""
     of_file = [{"origin": {"file": "net.py", "sha256": digit * 64}} for digit in "12"]
-    parts = [part(name, of("a", details=told)) for name, told in zip("ab", of_file, strict=True)]
+    parts = [
+        part(name, of("a", details=details)) for name, details in zip("ab", of_file, strict=True)
+    ]
     with pytest.raises(RecordsError, match=r"a was built from net\.py \(2{12}\), in another part"):
         merging.merge(parts, tmp_path / "whole", "merge a b")
     assert not (tmp_path / "whole").exists()

@@ -38,18 +38,20 @@ def test_a_result_of_a_setting_is_its_own_or_what_its_image_size_shares(report: 
 def test_the_processes_of_a_result_are_those_that_it_was_made_from(report: Report) -> None:
     result = report.results[PAPER[1].name, BF16.key, "throughput"]
     processes = report.processes[PAPER[1].name, BF16.key, "throughput"]
-    assert {one.replicate: statistics.median(one.samples) for one in processes} == result.medians
-    assert all(one.counts and len(one.samples) == 5 for one in processes)
+    assert {
+        process.replicate: statistics.median(process.samples) for process in processes
+    } == result.medians
+    assert all(process.counts and len(process.samples) == 5 for process in processes)
 
 
 def test_processes_that_lie_apart_are_found_too() -> None:
     """A first try that failed was measured before all others."""
     run: Run = make_run(PAPER[:2], (FP16,), ("throughput", "memory"), replicates=2)
-    found = make_records(run)
-    apart: list[Record] = sorted(found, key=lambda record: record.replicate)
-    report = summarise(run, [failed(found[0], "boom"), *apart])
+    lines = make_records(run)
+    apart: list[Record] = sorted(lines, key=lambda record: record.replicate)
+    report = summarise(run, [failed(lines[0], "boom"), *apart])
     processes = report.processes[PAPER[0].name, FP16.key, "throughput"]
-    assert [one.replicate for one in processes] == [0, 1]
+    assert [process.replicate for process in processes] == [0, 1]
 
 
 def test_what_was_measured_at_all(report: Report) -> None:
@@ -77,10 +79,10 @@ HASH = "944565882afac01a716efc8d5a4121bf66f54c656b637f925ae4405819d916e3"
 
 
 def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Path) -> None:
-    one = content_hash(RUN, [PLANNED])
+    plain = content_hash(RUN, [PLANNED])
     records.write_run(tmp_path, RUN)
     append_record(tmp_path, PLANNED)
-    assert content_hash(records.read_run(tmp_path), records.read(tmp_path)) == one
+    assert content_hash(records.read_run(tmp_path), records.read(tmp_path)) == plain
     others = [
         (RUN, []),
         (RUN, [PLANNED, PLANNED]),
@@ -89,8 +91,8 @@ def test_the_content_hash_follows_every_value_and_survives_the_disk(tmp_path: Pa
         (replace(RUN, device="cuda:0"), [PLANNED]),
         (replace(RUN, environments={"e": {"torch": "3"}}), [PLANNED]),
     ]
-    found = {content_hash(*other) for other in others}
-    assert len(found) == len(others) and one not in found
+    hashes = {content_hash(*other) for other in others}
+    assert len(hashes) == len(others) and plain not in hashes
 
 
 def test_the_content_hash_is_the_same_in_later_versions() -> None:

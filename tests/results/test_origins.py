@@ -15,8 +15,10 @@ OTHER: Origin = {"file": "old/net.py", "sha256": "2" * 64}
 
 def test_each_model_that_says_its_file_has_an_origin() -> None:
     record, other, *_ = make_records(make_run(PAPER[:2]))
-    told = replace(record, details={"origin": FIRST})
-    assert origins.of([told, replace(other, details={"origin": {}})]) == {record.model: FIRST}
+    with_origin = replace(record, details={"origin": FIRST})
+    assert origins.of([with_origin, replace(other, details={"origin": {}})]) == {
+        record.model: FIRST
+    }
 
 
 def test_another_content_is_told_against_the_first() -> None:

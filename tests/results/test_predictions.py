@@ -17,12 +17,12 @@ from cmx_bench.results.records import Record
 
 
 def rows(count: int) -> np.ndarray:
-    made = np.zeros(count, ROW)
-    made["image"] = np.arange(count)
-    made["state"] = PREDICTED
-    made["top5"] = np.arange(5 * count).reshape(-1, 5)
-    made["score"] = 0.25
-    return made
+    array = np.zeros(count, ROW)
+    array["image"] = np.arange(count)
+    array["state"] = PREDICTED
+    array["top5"] = np.arange(5 * count).reshape(-1, 5)
+    array["score"] = 0.25
+    return array
 
 
 def test_rows_are_read_back(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_a_damaged_byte_is_named(tmp_path: Path, share: float) -> None:
 
 @pytest.mark.parametrize("top5", [np.zeros((4, 5)), np.zeros((4, 3), "<i4"), np.int32(1)])
 def test_arrays_of_another_kind_are_refused(tmp_path: Path, top5: np.ndarray) -> None:
-    file, found = tmp_path / "one.npz", rows(4)
-    np.savez_compressed(file, state=found["state"], score=found["score"], image=found["image"],
-                        top5=top5)  # fmt: skip
+    file, predicted = tmp_path / "one.npz", rows(4)
+    columns = {name: predicted[name] for name in ("state", "score", "image")}
+    np.savez_compressed(file, top5=top5, **columns)
     with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
         predictions.read(file, 4)
 

@@ -58,27 +58,27 @@ def test_every_text_of_a_run_and_its_records_is_shortened() -> None:
         unavailable={"cpu/cpu": "run /home/me/s.yaml"}, parts=("run /home/me/s.yaml",),
     )  # fmt: skip
     first, *others = make_records(run)
-    told = {"weights": "/home/me/ours.pth", "broken": {"a.png": "/home/me/a.png: damaged"}}
-    first = replace(first, details={**told, "images": 3, "correct": {"top1": 1}})
-    shown, found = public(run, [first, failed(others[0], "no /home/me/w.pth"), *others[1:]])
-    assert "/home" not in repr((shown, found))
-    assert shown.models[0].weights == found[0].details["weights"] == "…/ours.pth"
-    assert found[0].details["images"] == 3
+    details = {"weights": "/home/me/ours.pth", "broken": {"a.png": "/home/me/a.png: damaged"}}
+    first = replace(first, details={**details, "images": 3, "correct": {"top1": 1}})
+    shown, lines = public(run, [first, failed(others[0], "no /home/me/w.pth"), *others[1:]])
+    assert "/home" not in repr((shown, lines))
+    assert shown.models[0].weights == lines[0].details["weights"] == "…/ours.pth"
+    assert lines[0].details["images"] == 3
     assert shown.cells == run.cells and isinstance(shown.cells, tuple)
-    assert public(shown, found) == (shown, found)
+    assert public(shown, lines) == (shown, lines)
 
 
 def test_what_has_no_path_is_the_same() -> None:
     run = make_run()
-    found = make_records(run)
-    shown, same = public(run, found)
+    lines = make_records(run)
+    shown, same = public(run, lines)
     assert shown == run
-    assert all(one is other for one, other in zip(same, found, strict=True))
+    assert all(shortened is other for shortened, other in zip(same, lines, strict=True))
 
 
 def test_labels_that_are_alike_are_told_apart() -> None:
-    one, other, third = PAPER[:3]
-    run = make_run((one, replace(other, label=one.label), third))
+    first, other, third = PAPER[:3]
+    run = make_run((first, replace(other, label=first.label), third))
     shown, _ = public(run, [])
     assert [model.label for model in shown.models] == [
         "ConvMixer-1536/20 (convmixer_1536_20)", "ConvMixer-1536/20 (convmixer_768_32)",

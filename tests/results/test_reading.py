@@ -23,20 +23,22 @@ def test_exact_metrics_are_shared_by_settings() -> None:
     assert ("convmixer_1536_20", FP32.key, "params") not in report.results
 
 
-def test_a_failed_cell_says_why(run: Run, found: list[Record]) -> None:
-    some = [one for one in found if one.cell != THROUGHPUT]
-    first = next(one for one in found if one.cell == THROUGHPUT)
+def test_a_failed_cell_says_why(run: Run, run_records: list[Record]) -> None:
+    some = [record for record in run_records if record.cell != THROUGHPUT]
+    first = next(record for record in run_records if record.cell == THROUGHPUT)
     report = summarise(run, [*some, failed(first, "out of memory at batch 64 on cuda:0")])
     result = report.results["convmixer_1536_20", KEY, "throughput"]
     assert (result.status, result.estimate) == ("failed", None)
     assert result.reason == "out of memory at batch 64 on cuda:0"
-    assert [(one.cell, one.replicate) for one in report.failures] == [(THROUGHPUT, 0)]
+    assert [(failure.cell, failure.replicate) for failure in report.failures] == [(THROUGHPUT, 0)]
 
 
-def test_a_process_that_failed_leaves_a_failed_cell(run: Run, found: list[Record]) -> None:
+def test_a_process_that_failed_leaves_a_failed_cell(run: Run, run_records: list[Record]) -> None:
     """The others still count, but nobody can take the cell for whole."""
-    last = next(one for one in found if one.cell == THROUGHPUT and one.replicate == 4)
-    some = [failed(one, "boom") if one is last else one for one in found]
+    last = next(
+        record for record in run_records if record.cell == THROUGHPUT and record.replicate == 4
+    )
+    some = [failed(record, "boom") if record is last else record for record in run_records]
     report = summarise(run, some)
     result = report.results["convmixer_1536_20", KEY, "throughput"]
     assert result.status == "failed"
@@ -46,40 +48,45 @@ def test_a_process_that_failed_leaves_a_failed_cell(run: Run, found: list[Record
 
 def test_a_run_without_records_has_a_result_for_each_cell(run: Run) -> None:
     report = summarise(run, [])
-    assert {one.status for one in report.results.values()} == {"not measured"}
+    assert {result.status for result in report.results.values()} == {"not measured"}
     assert len(report.results) == len(run.cells)
 
 
-def test_an_unknown_metric_is_a_failure(run: Run, found: list[Record]) -> None:
+def test_an_unknown_metric_is_a_failure(run: Run, run_records: list[Record]) -> None:
     odd = [
-        replace(one, values={**one.values, "sparkle": [1.0]})
-        if one.cell == "resnet50/params/r224"
-        else one
-        for one in found
+        replace(record, values={**record.values, "sparkle": [1.0]})
+        if record.cell == "resnet50/params/r224"
+        else record
+        for record in run_records
     ]
     failures = summarise(run, odd).failures
-    assert any(one.cell == "resnet50/params/r224" and "sparkle" in one.reason for one in failures)
+    assert any(
+        failure.cell == "resnet50/params/r224" and "sparkle" in failure.reason
+        for failure in failures
+    )
 
 
-def test_a_metric_that_one_model_lacks_is_a_failure(run: Run, found: list[Record]) -> None:
+def test_a_metric_that_one_model_lacks_is_a_failure(run: Run, run_records: list[Record]) -> None:
     odd = [
-        replace(one, values={"params": [1]}) if one.cell == "resnet50/params/r224" else one
-        for one in found
+        replace(record, values={"params": [1]}) if record.cell == "resnet50/params/r224" else record
+        for record in run_records
     ]
     report = summarise(run, odd)
     assert report.results["resnet50", "r224", "buffers"].reason == "the measure gave no value"
     assert len(report.failures) == 2
 
 
-def test_conditions_are_those_of_the_first_metric(run: Run, found: list[Record]) -> None:
+def test_conditions_are_those_of_the_first_metric(run: Run, run_records: list[Record]) -> None:
     """A compile time is no block."""
     compiled = [
-        replace(one, values={**one.values, "compile_time": [3.0]})
-        if one.cell == THROUGHPUT
-        else one
-        for one in found
+        replace(record, values={**record.values, "compile_time": [3.0]})
+        if record.cell == THROUGHPUT
+        else record
+        for record in run_records
     ]
-    watching = [watched(one, "dddxx") if one.cell == THROUGHPUT else one for one in compiled]
+    watching = [
+        watched(record, "dddxx") if record.cell == THROUGHPUT else record for record in compiled
+    ]
     samples = summarise(run, watching).samples
     first = samples[(samples["model"] == "convmixer_1536_20") & (samples["replicate"] == 0)]
     rate = first[first["metric"] == "throughput"]

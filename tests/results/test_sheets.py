@@ -22,7 +22,7 @@ from ..report.synthetic import PAPER, make_records, make_run, write_folder
 from ..report.test_formats import awkward, mixed
 
 
-def written(report: Report, folder: Path) -> Path:
+def write_samples(report: Report, folder: Path) -> Path:
     path = folder / "samples.csv.gz"
     path.write_bytes(sheets.pack(report.samples))
     return path
@@ -33,21 +33,21 @@ def test_other_programs_read_every_value() -> None:
     packed = sheets.pack(report.samples)
     assert packed == sheets.pack(mixed().samples)
     assert packed[3:8] == bytes(5)  # neither a file's name nor a time
-    found = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
-    assert list(found.columns) == list(report.samples.columns)
-    assert list(found["label"]) == list(report.samples["label"])
+    table = pd.read_csv(io.BytesIO(packed), compression="gzip", keep_default_na=False)
+    assert list(table.columns) == list(report.samples.columns)
+    assert list(table["label"]) == list(report.samples["label"])
     for name in ("value", "elapsed", "gpu_clock_reasons"):
         given = report.samples[name].tolist()
-        assert [float(text or "nan") for text in found[name]] == pytest.approx(
+        assert [float(text or "nan") for text in table[name]] == pytest.approx(
             given, nan_ok=True, rel=0
         )
-    assert list(map(json.loads, found["details"])) == list(report.samples["details"])
+    assert list(map(json.loads, table["details"])) == list(report.samples["details"])
 
 
 def test_the_frame_can_be_written_by_pandas(tmp_path: Path) -> None:
     """What had no details, or empty ones, could not be: Arrow has no structure without a field."""
     for report in (mixed(), swept()):
-        samples = cmx_bench.load(written(report, tmp_path))
+        samples = cmx_bench.load(write_samples(report, tmp_path))
         assert all(map(pd.api.types.is_scalar, samples["details"]))
         assert not samples.duplicated().any()
         samples.to_csv(tmp_path / "mine.csv", index=False)
@@ -58,7 +58,7 @@ def test_the_frame_can_be_written_by_pandas(tmp_path: Path) -> None:
 def test_parquet_keeps_the_frame(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     for report in (mixed(), swept()):
-        samples = cmx_bench.load(written(report, tmp_path))
+        samples = cmx_bench.load(write_samples(report, tmp_path))
         samples.to_parquet(tmp_path / "mine.parquet")
         back = pd.read_parquet(tmp_path / "mine.parquet")
         assert_frame_equal(
@@ -69,7 +69,7 @@ def test_parquet_keeps_the_frame(tmp_path: Path) -> None:
 def test_the_file_alone_is_read_back_as_the_frame(tmp_path: Path) -> None:
     for report in (mixed(), swept(), awkward()):
         samples = sheets.spell_details(report.samples)
-        back = cmx_bench.load(written(report, tmp_path))
+        back = cmx_bench.load(write_samples(report, tmp_path))
         if report is awkward():
             back["label"] = back["label"].astype(str)
             samples = samples.assign(label=samples["label"].astype(str))
@@ -91,7 +91,7 @@ def test_text_that_a_spreadsheet_would_compute_comes_back(tmp_path: Path) -> Non
     labels = ("=1+2", "'=1+2", "''=1", "'quoted'", "-x", "-1", "NA", "null", "")
     models = tuple(replace(PAPER[0], name=f"m{n}", label=text) for n, text in enumerate(labels))
     run = make_run(models, measures=("params",))
-    back = cmx_bench.load(written(summarise(run, make_records(run)), tmp_path))
+    back = cmx_bench.load(write_samples(summarise(run, make_records(run)), tmp_path))
     assert list(back["label"].unique()) == list(labels)
 
 
@@ -103,7 +103,7 @@ def test_no_text_begins_a_formula(sign: str) -> None:
 def test_a_file_beside_other_runs_is_one_of_them(tmp_path: Path) -> None:
     run = make_run(PAPER[:2])
     report = summarise(run, make_records(run))
-    file = written(report, tmp_path)
+    file = write_samples(report, tmp_path)
     folder = write_folder(tmp_path / "run", run, make_records(run))
     both = cmx_bench.load([file, folder])
     assert list(both["run"].cat.categories) == [str(folder), str(file)]
@@ -114,11 +114,11 @@ def test_a_file_beside_other_runs_is_one_of_them(tmp_path: Path) -> None:
 
 
 def test_what_pandas_alone_has_read_is_refused(tmp_path: Path) -> None:
-    file = written(mixed(), tmp_path)
-    for found in (pd.read_csv(file), pd.read_csv(file, keep_default_na=False)):
+    file = write_samples(mixed(), tmp_path)
+    for table in (pd.read_csv(file), pd.read_csv(file, keep_default_na=False)):
         for function in (cmx_bench.summary, cmx_bench.plot.memory):
             with pytest.raises(ValueError, match="in some rows; .* by cmx_bench.load|number .* cm"):
-                function(found)
+                function(table)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_refused_in_a_line(
 
 def test_a_file_that_is_cut_off_or_goes_on_is_refused(tmp_path: Path) -> None:
     """Rows that were lost, or those of a second file, were missing without a word."""
-    file = written(mixed(), tmp_path)
+    file = write_samples(mixed(), tmp_path)
     whole = file.read_bytes()
     for content in (whole[:-4], whole[:-40], whole + whole):
         file.write_bytes(content)

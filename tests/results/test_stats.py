@@ -151,7 +151,10 @@ def test_the_interval_of_a_difference_holds() -> None:
     held = 0
     for _ in range(400):
         pairs = [rng.random() for _ in range(300)]
-        gained, lost = sum(one < 0.05 for one in pairs), sum(0.05 <= one < 0.15 for one in pairs)
+        gained, lost = (
+            sum(draw < 0.05 for draw in pairs),
+            sum(0.05 <= draw < 0.15 for draw in pairs),
+        )
         got = stats.difference(300, gained, lost)
         held += got.low <= -0.05 <= got.high
     assert 0.92 <= held / 400 <= 0.99

@@ -24,12 +24,12 @@ from .test_frame import NAME, of
 from .test_reading import KEY
 
 
-def test_the_interval_is_students_t_on_logarithms(run: Run, found: list[Record]) -> None:
+def test_the_interval_is_students_t_on_logarithms(run: Run, run_records: list[Record]) -> None:
     """Medians 98, 99, 100, 101, 102: geometric mean, and t(4) = 2.776445 times the error."""
-    estimate = summarise(run, found).results["convmixer_1536_20", KEY, "throughput"].estimate
+    estimate = summarise(run, run_records).results["convmixer_1536_20", KEY, "throughput"].estimate
     logs = [math.log(median) for median in (98, 99, 100, 101, 102)]
     mean = sum(logs) / 5
-    error = math.sqrt(sum((one - mean) ** 2 for one in logs) / 4 / 5)
+    error = math.sqrt(sum((logarithm - mean) ** 2 for logarithm in logs) / 4 / 5)
     assert estimate is not None and estimate.low is not None and estimate.high is not None
     assert estimate.n == 5
     assert estimate.value == pytest.approx(math.exp(mean))
@@ -37,48 +37,50 @@ def test_the_interval_is_students_t_on_logarithms(run: Run, found: list[Record])
     assert estimate.high == pytest.approx(math.exp(mean + 2.776445 * error), rel=1e-6)
 
 
-def test_one_process_has_no_interval(run: Run, found: list[Record]) -> None:
-    first = [one for one in found if one.replicate == 0]
+def test_one_process_has_no_interval(run: Run, run_records: list[Record]) -> None:
+    first = [record for record in run_records if record.replicate == 0]
     result = summarise(run, first).results["convmixer_1536_20", KEY, "peak_memory"]
     assert result.estimate is not None
     assert result.estimate.value == 51_625_960 * 4 + 2**20 * 100
     assert (result.estimate.low, result.estimate.high, result.estimate.n) == (None, None, 1)
 
 
-def test_exact_metrics_that_disagree_fail(run: Run, found: list[Record]) -> None:
-    other = next(one for one in found if one.cell == "resnet50/macs/r224")
+def test_exact_metrics_that_disagree_fail(run: Run, run_records: list[Record]) -> None:
+    other = next(record for record in run_records if record.cell == "resnet50/macs/r224")
     values: dict[str, list[float]] = {"macs": [1.0], "activations": [12_778_516]}
     changed = dataclasses.replace(other, values=values, replicate=1)
-    report = summarise(run, [*found, changed])
+    report = summarise(run, [*run_records, changed])
     result = report.results["resnet50", "r224", "macs"]
     assert (result.status, result.estimate) == ("failed", None)
     assert "1, 2555703200" in result.reason
-    assert [one.cell for one in report.failures] == ["resnet50/macs/r224"]
+    assert [failure.cell for failure in report.failures] == ["resnet50/macs/r224"]
     assert report.results["resnet50", "r224", "activations"].status == "ok"
     assert (report.progress.ok, report.progress.failed) == (43, 1)
 
 
 def test_a_process_that_was_skipped_takes_no_value_from_the_others(
-    run: Run, found: list[Record]
+    run: Run, run_records: list[Record]
 ) -> None:
     """As of energy, where a counter could be read in all processes but the last."""
-    *others, last = [one for one in found if one.cell == f"resnet50/throughput/{KEY}"]
+    *others, last = [
+        record for record in run_records if record.cell == f"resnet50/throughput/{KEY}"
+    ]
     skipped = dataclasses.replace(last, status="skipped", values={}, reason="no counter: wait")
-    changed = [skipped if one is last else one for one in found]
+    changed = [skipped if record is last else record for record in run_records]
     result = summarise(run, changed).results["resnet50", KEY, "throughput"]
     assert (result.status, result.n) == ("ok", len(others))
-    alone = [one for one in changed if one not in others]
+    alone = [record for record in changed if record not in others]
     result = summarise(run, alone).results["resnet50", KEY, "throughput"]
     assert (result.status, result.reason, result.value) == ("skipped", "no counter: wait", None)
 
 
-def test_zero_is_a_value(run: Run, found: list[Record]) -> None:
+def test_zero_is_a_value(run: Run, run_records: list[Record]) -> None:
     """A resident memory that did not grow has no logarithm, but a place in the report."""
     none = [
-        dataclasses.replace(one, values={**one.values, "peak_memory": [0.0]})
-        if one.measure == "memory"
-        else one
-        for one in found
+        dataclasses.replace(record, values={**record.values, "peak_memory": [0.0]})
+        if record.measure == "memory"
+        else record
+        for record in run_records
     ]
     result = summarise(run, none).results["resnet50", KEY, "peak_memory"]
     assert result.estimate is not None and result.estimate.value == 0
@@ -87,9 +89,9 @@ def test_zero_is_a_value(run: Run, found: list[Record]) -> None:
 def test_a_precision_is_for_the_first_metric_of_a_precise_measure() -> None:
     run = make_run(measures=("params", "throughput", "latency", "load_time"))
     report = summarise(dataclasses.replace(run, precision=0.01), make_records(run))
-    wanted = {key[2] for key, one in report.results.items() if one.wanted is not None}
+    wanted = {key[2] for key, result in report.results.items() if result.wanted is not None}
     assert wanted == {"throughput", "latency_p50"}
-    assert {key[2] for key, one in report.results.items() if one.wide} == wanted
+    assert {key[2] for key, result in report.results.items() if result.wide} == wanted
 
 
 @pytest.mark.parametrize(
@@ -103,9 +105,9 @@ def test_a_precision_is_for_the_first_metric_of_a_precise_measure() -> None:
     ],
 )
 def test_wide_is_an_interval_not_within_the_precision(
-    run: Run, found: list[Record], estimate: Estimate | None, wide: bool
+    run: Run, run_records: list[Record], estimate: Estimate | None, wide: bool
 ) -> None:
-    report = summarise(dataclasses.replace(run, precision=0.03), found)
+    report = summarise(dataclasses.replace(run, precision=0.03), run_records)
     result = report.results["resnet50", KEY, "throughput"]
     value, low, high, n = (
         (None, None, None, 0) if estimate is None else dataclasses.astuple(estimate)

@@ -67,8 +67,8 @@ def test_words_are_text() -> None:
     models = [convmixer(name, activation=name, norm=name == "relu") for name in ("relu", "gelu")]
     assert not columns(*models)
     models.append(convmixer("c", activation="relu", norm=False))
-    told = columns(*models)
-    assert told == {
+    swept = columns(*models)
+    assert swept == {
         "arg_activation": ["relu", "gelu", "relu"],
         "arg_norm": ["true", "false", "false"],
     }

@@ -34,10 +34,10 @@ from .whole import (
     SETTING,
     TIMED,
     Where,
-    damaged,
-    dotted,
+    damage,
     everywhere,
-    named,
+    name_of,
+    path_of,
     plain,
     refusals,
 )
@@ -53,58 +53,64 @@ def test_what_is_whole_is_read(tmp_path: Path) -> None:
     for record in (TIMED, EVALUATED, PASSED):
         append_record(tmp_path, record)
     assert records.read_run(tmp_path) == RUN
-    found = records.read(tmp_path)
-    assert found == [TIMED, EVALUATED, PASSED]
-    assert [type(sample) for sample in found[0].values["throughput"]] == [float, int, float]
+    lines = records.read(tmp_path)
+    assert lines == [TIMED, EVALUATED, PASSED]
+    assert [type(sample) for sample in lines[0].values["throughput"]] == [float, int, float]
 
 
 def test_every_field_holds_something() -> None:
     """What is not there cannot be damaged below."""
     for noun in (RUN, RUN.models[0], SETTING, RUN.claims[0], TIMED):
-        empty = {one.name for one in fields(noun) if getattr(noun, one.name) in ((), {}, None, "")}
+        empty = {
+            field.name for field in fields(noun) if getattr(noun, field.name) in ((), {}, None, "")
+        }
         assert empty <= {"reason", "details"}
 
 
-@pytest.mark.parametrize("where", [where for where, _ in PLACES], ids=named)
+@pytest.mark.parametrize("where", [where for where, _ in PLACES], ids=name_of)
 def test_another_type(refused: Any, where: Where) -> None:
-    message = refused(where[0], damaged(where, [[]]))
-    assert message.startswith(dotted(where)) and "got a list" in message
+    message = refused(where[0], damage(where, [[]]))
+    assert message.startswith(path_of(where)) and "got a list" in message
 
 
 @pytest.mark.parametrize(
-    "where", [where for where, _ in PLACES if not NULLABLE.fullmatch(dotted(where))], ids=named
+    "where", [where for where, _ in PLACES if not NULLABLE.fullmatch(path_of(where))], ids=name_of
 )
 def test_null(refused: Any, where: Where) -> None:
-    message = refused(where[0], damaged(where, None))
-    assert message.startswith(f"{dotted(where)}: expected ") and message.endswith("got null")
+    message = refused(where[0], damage(where, None))
+    assert message.startswith(f"{path_of(where)}: expected ") and message.endswith("got null")
 
 
 @pytest.mark.parametrize(
-    "where", [where for where in NUMBERS if not MIXED.match(dotted(where))], ids=named
+    "where", [where for where in NUMBERS if not MIXED.match(path_of(where))], ids=name_of
 )
 @pytest.mark.parametrize("text", ["fast", "3", True])
 def test_what_is_no_number(refused: Any, where: Where, text: object) -> None:
-    message = refused(where[0], damaged(where, text))
+    message = refused(where[0], damage(where, text))
     shown = "true" if text is True else repr(text)
     assert re.fullmatch(
-        rf"{re.escape(dotted(where))}: expected a (whole )?number( or null)?, got {shown}", message
+        rf"{re.escape(path_of(where))}: expected a (whole )?number( or null)?, got {shown}", message
     )
 
 
-@pytest.mark.parametrize("where", NUMBERS, ids=named)
+@pytest.mark.parametrize("where", NUMBERS, ids=name_of)
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> None:
-    message = refused(where[0], damaged(where, number).replace(f'"{number}"', number))
+    message = refused(where[0], damage(where, number).replace(f'"{number}"', number))
     if number == "1e999":
-        assert message.startswith(f"{dotted(where)}: expected ")
+        assert message.startswith(f"{path_of(where)}: expected ")
     else:
         assert message == f"is not valid JSON: {number} is no number"
 
 
 @pytest.mark.parametrize(
     "where",
-    [one for one in NUMBERS if re.search("values|discarded|elapsed|budget|resid", dotted(one))],
-    ids=named,
+    [
+        where
+        for where in NUMBERS
+        if re.search("values|discarded|elapsed|budget|resid", path_of(where))
+    ],
+    ids=name_of,
 )
 @pytest.mark.parametrize(
     ("number", "said"), [(1e308, r"at most 1e\+100"), (-1e308, r"at least -1e\+100")]
@@ -112,14 +118,16 @@ def test_what_json_does_not_have(refused: Any, where: Where, number: str) -> Non
 def test_a_number_whose_sums_and_squares_overflow(
     refused: Any, where: Where, number: float, said: str
 ) -> None:
-    message = refused(where[0], damaged(where, number))
-    assert re.fullmatch(rf"{re.escape(dotted(where))}: expected {said}( or null)?, got .*", message)
+    message = refused(where[0], damage(where, number))
+    assert re.fullmatch(
+        rf"{re.escape(path_of(where))}: expected {said}( or null)?, got .*", message
+    )
 
 
-@pytest.mark.parametrize("where", NUMBERS, ids=named)
+@pytest.mark.parametrize("where", NUMBERS, ids=name_of)
 def test_a_whole_number_that_nothing_computes_with(refused: Any, where: Where) -> None:
-    message = refused(where[0], damaged(where, 10**400))
-    assert re.match(rf"{re.escape(dotted(where))}(: expected | 10+…)", message)
+    message = refused(where[0], damage(where, 10**400))
+    assert re.match(rf"{re.escape(path_of(where))}(: expected | 10+…)", message)
     assert len(message) < 200
 
 
@@ -127,12 +135,12 @@ def objects(name: str) -> Iterator[Where]:
     """The places of the keys that a dataclass or a part of details has."""
     closed = r"models\.\d|settings\.\d|claims\.\d|details\..*(geometry|best|curve\.0|linear|other)"
     for location, value in everywhere(plain(name)):
-        if isinstance(value, dict) and re.fullmatch(closed, dotted((name, location))):
+        if isinstance(value, dict) and re.fullmatch(closed, path_of((name, location))):
             yield from ((name, (*location, key)) for key in value if key != "fill")
     yield from ((name, (key,)) for key in plain(name))
 
 
-KEYS = [one for name in FILES for one in objects(name)]
+KEYS = [where for name in FILES for where in objects(name)]
 
 
 def is_optional(where: Where) -> bool:
@@ -141,8 +149,8 @@ def is_optional(where: Where) -> bool:
     nouns = {"models": Model, "settings": Setting, "claims": Claim, "details": None}
     noun = (Run if name == "run" else Record) if len(location) == 1 else nouns[str(location[0])]
     has_default = noun is not None and {
-        one.name: one.default is not MISSING or one.default_factory is not MISSING
-        for one in fields(noun)
+        field.name: field.default is not MISSING or field.default_factory is not MISSING
+        for field in fields(noun)
     }
     return bool(has_default and has_default[str(location[-1])]) and location != ("schema",)
 
@@ -153,18 +161,18 @@ def without(where: Where) -> str:
     return json.dumps(value)
 
 
-@pytest.mark.parametrize("where", [key for key in KEYS if not is_optional(key)], ids=named)
+@pytest.mark.parametrize("where", [key for key in KEYS if not is_optional(key)], ids=name_of)
 def test_a_missing_key(refused: Any, where: Where) -> None:
-    assert refused(where[0], without(where)) == f"{dotted(where)}: is missing"
+    assert refused(where[0], without(where)) == f"{path_of(where)}: is missing"
 
 
 @pytest.mark.parametrize("key", MATCHED)
 def test_a_match_without_one_of_its_parts(refused: Any, key: str) -> None:
     location = ("models", 0, "matched", key)
-    assert refused("run", without(("run", location))) == f"{dotted(('run', location))}: is missing"
+    assert refused("run", without(("run", location))) == f"{path_of(('run', location))}: is missing"
 
 
-@pytest.mark.parametrize("where", [key for key in KEYS if is_optional(key)], ids=named)
+@pytest.mark.parametrize("where", [key for key in KEYS if is_optional(key)], ids=name_of)
 def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
     """It reads as its default, or contradicts what is there: it is never said to be missing."""
     name, _ = where
@@ -175,7 +183,7 @@ def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
         else:
             records.records_of([values], "here", RUN)
     except RecordsError as error:
-        assert not str(error).endswith(f"{dotted(where)}: is missing")
+        assert not str(error).endswith(f"{path_of(where)}: is missing")
 
 
 @pytest.mark.parametrize(
@@ -183,13 +191,13 @@ def test_a_key_that_an_earlier_version_did_not_write(where: Where) -> None:
     [
         where
         for where in NUMBERS
-        if re.search(r"replicate|_size|images$|seed|epoch|elapsed|corr|^(val|dis)", dotted(where))
+        if re.search(r"replicate|_size|images$|seed|epoch|elapsed|corr|^(val|dis)", path_of(where))
     ],
-    ids=named,
+    ids=name_of,
 )
 def test_a_number_below_what_can_be(refused: Any, where: Where) -> None:
-    message = refused(where[0], damaged(where, -1))
-    assert message.startswith(dotted((where[0], where[1][:2])))
+    message = refused(where[0], damage(where, -1))
+    assert message.startswith(path_of((where[0], where[1][:2])))
     assert re.search(r"expected (at least [01]|nothing below 0)", message)
 
 
@@ -204,10 +212,10 @@ def test_a_number_below_what_can_be(refused: Any, where: Where) -> None:
         ("passed", ("details", "work", "linear", "colour")),
         ("evaluated", ("details", "training", "curve", 0, "colour")),
     ],
-    ids=named,
+    ids=name_of,
 )
 def test_an_unknown_key(refused: Any, where: Where) -> None:
-    assert refused(where[0], damaged(where, 1)) == f"{dotted(where)}: unknown key"
+    assert refused(where[0], damage(where, 1)) == f"{path_of(where)}: unknown key"
 
 
 def test_a_mistyped_key_is_named_with_the_missing_one(refused: Any) -> None:
@@ -253,7 +261,7 @@ def test_a_line_that_is_not_utf_8(tmp_path: Path) -> None:
 
 
 def test_a_key_never_breaks_the_line(refused: Any) -> None:
-    message = refused("timed", damaged(("timed", ("values", "a\nb")), ["fast"]))
+    message = refused("timed", damage(("timed", ("values", "a\nb")), ["fast"]))
     assert message == r"""values."a\nb".0: expected a number, got 'fast'"""
 
 
@@ -294,8 +302,8 @@ def test_keys_stay_in_their_order(tmp_path: Path) -> None:
     run = replace(RUN, accuracy=dict(reversed([*RUN.accuracy.items()])))
     records.write_run(tmp_path, run)
     append_record(tmp_path, turned)
-    [found] = records.read(tmp_path)
-    assert list(found.details) == list(turned.details) != list(EVALUATED.details)
+    [record] = records.read(tmp_path)
+    assert list(record.details) == list(turned.details) != list(EVALUATED.details)
     assert list(records.read_run(tmp_path).accuracy) == list(run.accuracy)
 
 

@@ -19,7 +19,7 @@ def record(start: float, seconds: float, **changes: object) -> Record:
     return replace(ONE, started=started, elapsed=seconds, **changes)  # type: ignore[arg-type]
 
 
-def trained(end: float, seconds: float, at_once: int, replicate: int = 0) -> Record:
+def training(end: float, seconds: float, at_once: int, replicate: int = 0) -> Record:
     """As the runner records a training: it counts back from the end of its evaluation."""
     details = {"training": {"at_once": at_once}}
     return record(end - seconds, seconds, details=details, replicate=replicate)
@@ -37,21 +37,23 @@ def test_pauses_do_not_count_and_what_ran_side_by_side_counts_once() -> None:
 
 def test_trainings_side_by_side_take_as_long_as_the_longer_one() -> None:
     for at_once in (2, 2**60):
-        assert wall.seconds([trained(600, 600, at_once), trained(601, 580, at_once)]) == 600
+        assert wall.seconds([training(600, 600, at_once), training(601, 580, at_once)]) == 600
 
 
 def test_trainings_one_after_the_other_take_as_long_as_all() -> None:
     """Though all are recorded at the end, as if each had just ended."""
-    assert wall.seconds([trained(900, 300, 1), trained(901, 300, 1), trained(902, 300, 1)]) == 900
+    assert (
+        wall.seconds([training(900, 300, 1), training(901, 300, 1), training(902, 300, 1)]) == 900
+    )
 
 
 def test_a_training_begins_where_another_has_ended() -> None:
     """Two at once: 100 and 300, and 150 after the 100; 50 more after 250."""
     seconds = [100, 300, 150, 100]
-    assert wall.seconds([trained(350, each, 2) for each in seconds]) == 350
+    assert wall.seconds([training(350, each, 2) for each in seconds]) == 350
 
 
 def test_trainings_of_another_seed_are_of_another_time() -> None:
-    first = [trained(100, 100, 2), trained(100, 100, 2)]
-    second = [trained(200, 100, 2, replicate=1), trained(200, 90, 2, replicate=1)]
+    first = [training(100, 100, 2), training(100, 100, 2)]
+    second = [training(200, 100, 2, replicate=1), training(200, 90, 2, replicate=1)]
     assert wall.seconds([*first, *second, record(200, 5)]) == 205

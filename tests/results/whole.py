@@ -41,7 +41,7 @@ RUN = Run(
         Model("b", "B", "other", "convmixer", "b"),
     ),
     settings=(SETTING,), measures=("throughput", "accuracy", "roofline"),
-    cells=tuple(f"a/{one}/{SETTING.key}" for one in ("throughput", "accuracy", "roofline")),
+    cells=tuple(f"a/{measure}/{SETTING.key}" for measure in ("throughput", "accuracy", "roofline")),
     replicates=5, only=("a/*",), unavailable={"cuda/x": "why"}, command="run s.yaml",
     created="2026-01-01T00:00:00+00:00", finished="2026-01-01T01:00:00+00:00", precision=0.02,
     accuracy={"dataset": "digits", "real_labels": None, "valid_labels": None,
@@ -119,12 +119,12 @@ NULLABLE = re.compile(
 )
 
 
-def dotted(where: Where) -> str:
+def path_of(where: Where) -> str:
     return ".".join(map(str, where[1]))
 
 
-def named(where: Where) -> str:
-    return f"{where[0]} {dotted(where)}"
+def name_of(where: Where) -> str:
+    return f"{where[0]} {path_of(where)}"
 
 
 NUMBERS = [
@@ -138,23 +138,23 @@ def refusals(tmp_path: Path) -> Callable[[str, str], str]:
     """Says why a folder with a damaged file is refused."""
 
     def say(name: str, text: str) -> str:
-        texts = {one: text_of(one) for one in FILES} | {name: text}
+        texts = {file: text_of(file) for file in FILES} | {name: text}
         (tmp_path / "run.json").write_text(texts.pop("run"))
-        (tmp_path / "records.jsonl").write_text("".join(f"{one}\n" for one in texts.values()))
+        (tmp_path / "records.jsonl").write_text("".join(f"{text}\n" for text in texts.values()))
         with pytest.raises(RecordsError) as error:
             records.read_run(tmp_path)
             records.read(tmp_path)
         message = str(error.value)
         lines = {"run": r"run\.json(:1)?: "}
-        lines |= {one: rf"records\.jsonl:{n}: " for n, one in enumerate(texts, 1)}
-        found = re.fullmatch(re.escape(f"{tmp_path}/") + lines[name] + "(?P<rest>.*)", message)
-        assert found, message
-        return found["rest"]
+        lines |= {file: rf"records\.jsonl:{n}: " for n, file in enumerate(texts, 1)}
+        match = re.fullmatch(re.escape(f"{tmp_path}/") + lines[name] + "(?P<rest>.*)", message)
+        assert match, message
+        return match["rest"]
 
     return say
 
 
-def damaged(where: Where, replacement: Any) -> str:
+def damage(where: Where, replacement: Any) -> str:
     value = plain(where[0])
     reduce(getitem, where[1][:-1], value)[where[1][-1]] = replacement
     return json.dumps(value).replace('"1e999"', "1e999")

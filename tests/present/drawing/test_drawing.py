@@ -33,8 +33,8 @@ from ...report.synthetic import make_records, make_run, write_folder
 
 
 @pytest.fixture
-def figure_one(run: Run, found: list[Record]) -> Plot:
-    return plots(summarise(run, found)).drawn[0]
+def figure_one(run: Run, run_records: list[Record]) -> Plot:
+    return plots(summarise(run, run_records)).drawn[0]
 
 
 def with_point(plot: Plot, **values: Any) -> Plot:
@@ -44,10 +44,10 @@ def with_point(plot: Plot, **values: Any) -> Plot:
 
 def test_the_same_bytes_every_time(figure_one: Plot) -> None:
     """On any day: in the copies nothing stands of when they were made."""
-    one, other = (draw([figure_one], ["png", "pdf"])[0] for _ in range(2))
-    assert (one.svg, one.copies) == (other.svg, other.copies)
-    assert b"Date" not in one.copies["pdf"] and b"/Type /Page" in one.copies["pdf"]
-    assert one.copies["png"].startswith(b"\x89PNG") and b"tIME" not in one.copies["png"]
+    first, other = (draw([figure_one], ["png", "pdf"])[0] for _ in range(2))
+    assert (first.svg, first.copies) == (other.svg, other.copies)
+    assert b"Date" not in first.copies["pdf"] and b"/Type /Page" in first.copies["pdf"]
+    assert first.copies["png"].startswith(b"\x89PNG") and b"tIME" not in first.copies["png"]
 
 
 def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_copies_are_named_by_their_style() -> None:
 def test_colours_are_those_of_the_theme_alone() -> None:
     """Others would stay as they are in a dark page."""
     run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))
-    found = plots(summarise(run, make_records(run))).drawn
-    assert any(plot.name.startswith("roofline") for plot in found)
-    for drawn in draw(found):
+    figures = plots(summarise(run, make_records(run))).drawn
+    assert any(plot.name.startswith("roofline") for plot in figures)
+    for drawn in draw(figures):
         colours = set(re.findall(r"#[0-9a-f]{6}\b", drawn.svg))
         assert colours <= set(CSS_COLOURS), drawn.plot.name
         assert not re.search(r"#[0-9a-f]{6}\b", inline(drawn))
@@ -169,7 +169,7 @@ POINTS = DataFrame({
 })  # fmt: skip
 
 
-def painted(points: DataFrame = POINTS, **options: object) -> Axes:
+def paint_scatter(points: DataFrame = POINTS, **options: object) -> Axes:
     paint = partial(scatter, labels=("Size", "Speed"), **options)  # type: ignore[arg-type]
     return drawing.on(Plot("name", "Title", "", "", points, paint), None)
 
@@ -179,23 +179,23 @@ def texts(ax: Axes) -> set[str]:
 
 
 def test_each_point_is_named_and_axes_say_what_they_show() -> None:
-    ax = painted(scales=("log", None))
+    ax = paint_scatter(scales=("log", None))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Size", "Speed")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
     assert {"Small", "Large"} <= texts(ax)
 
 
 def test_a_disturbed_point_is_marked_at_its_name() -> None:
-    assert {"Small", "Large ≈"} <= texts(painted(POINTS.assign(disturbed=[False, True])))
+    assert {"Small", "Large ≈"} <= texts(paint_scatter(POINTS.assign(disturbed=[False, True])))
 
 
 def test_a_line_is_named_once_at_its_end() -> None:
     line = POINTS.assign(label=["", "Net"], line="net", disturbed=[True, True])
-    assert {text for text in texts(painted(line)) if text.strip()} == {"Net ≈"}
+    assert {text for text in texts(paint_scatter(line)) if text.strip()} == {"Net ≈"}
 
 
 def test_a_curve_stands_behind_the_points_and_is_seen_whole() -> None:
-    ax = painted(curve=("Front", [(5.0, 50.0), (200.0, 900.0)]))
+    ax = paint_scatter(curve=("Front", [(5.0, 50.0), (200.0, 900.0)]))
     [front] = [line for line in ax.get_lines() if line.get_label() == "Front"]
     assert numpy.asarray(front.get_xdata()).tolist() == [5.0, 200.0]
     assert ax.get_xlim()[1] > 200 and ax.get_ylim()[1] > 900

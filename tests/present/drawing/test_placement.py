@@ -47,14 +47,14 @@ def boxes(ax: Axes) -> dict[str, Bbox]:
 def test_labels_hide_nothing(plot: Plot, name: str) -> None:
     with style(name):  # type: ignore[arg-type]
         ax = drawing.on(plot)
-        found = boxes(ax)
+        box_of = boxes(ax)
         named_below = [text for text in ax.texts if text.get_text().startswith("No room")]
-        assert len(found) == len(plot.data) or named_below
-        for one, other in combinations(found.values(), 2):
-            assert not one.overlaps(other)
+        assert len(box_of) == len(plot.data) or named_below
+        for first, other in combinations(box_of.values(), 2):
+            assert not first.overlaps(other)
         axes = ax.get_window_extent()
         radius = 0.4 * matplotlib.rcParams["lines.markersize"] * ax.figure.dpi / 72
-        for label, box in found.items():
+        for label, box in box_of.items():
             assert axes.x0 <= box.x0 and box.x1 <= axes.x1, label
             for x, y in ax.transData.transform(plot.data[["x", "y"]].to_numpy()):
                 assert not box.overlaps(Bbox([(x - radius, y - radius), (x + radius, y + radius)]))
@@ -63,7 +63,7 @@ def test_labels_hide_nothing(plot: Plot, name: str) -> None:
                 assert not path.intersects_bbox(box, filled=False), label
 
 
-def drawn(points: DataFrame) -> Axes:
+def draw_labels(points: DataFrame) -> Axes:
     def paint(points: DataFrame, ax: Axes) -> None:
         ax.set(xlabel="x", ylabel="y", xlim=(0, 10), ylim=(0, 10))
         draw_points(ax, points)
@@ -76,7 +76,7 @@ def drawn(points: DataFrame) -> Axes:
 def test_labels_without_a_place_are_named() -> None:
     points = DataFrame({"label": [f"Model {n}" for n in range(60)], "family": "deit",
                         "x": 5.0, "y": 5.0})  # fmt: skip
-    ax = drawn(points)
+    ax = draw_labels(points)
     note = ax.texts[-1].get_text()
     assert note.startswith("No room for the labels of Model ")
     assert len(boxes(ax)) + 3 + int(note.rpartition("and ")[2].partition(" ")[0]) == 60
@@ -94,7 +94,7 @@ def test_a_far_label_has_a_leader() -> None:
     with style("page"):
         [label] = drawing.on(Plot("p", "P", "", "", points, paint)).texts
     assert label.arrow_patch is not None  # type: ignore[attr-defined]
-    [near] = drawn(points).texts
+    [near] = draw_labels(points).texts
     assert near.arrow_patch is None  # type: ignore[attr-defined]
 
 
@@ -148,10 +148,10 @@ def test_names_of_lines_stand_right_of_the_axes_in_their_order() -> None:
 
     with style("paper"):
         ax = drawing.on(Plot("p", "P", "", "", ends, paint))
-        found = boxes(ax)
-    assert found["low"].y1 < found["middle"].y1 < found["high"].y1
-    assert all(box.x0 > ax.get_window_extent().x1 for box in found.values())
-    assert all(box.x1 < ax.figure.bbox.x1 for box in found.values())
+        box_of = boxes(ax)
+    assert box_of["low"].y1 < box_of["middle"].y1 < box_of["high"].y1
+    assert all(box.x0 > ax.get_window_extent().x1 for box in box_of.values())
+    assert all(box.x1 < ax.figure.bbox.x1 for box in box_of.values())
 
 
 @pytest.mark.parametrize("bottom", [0.02, 0.5])

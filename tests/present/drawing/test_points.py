@@ -52,8 +52,8 @@ def on_axes(points: DataFrame) -> Axes:
 def markers(ax: Axes) -> Any:
     """Those of points: what has a marker for each of them and no cap, the largest last."""
     return max(
-        (one for one in ax.collections if isinstance(one, PathCollection)),
-        key=lambda one: len(one.get_offsets()),  # type: ignore[arg-type]
+        (collection for collection in ax.collections if isinstance(collection, PathCollection)),
+        key=lambda collection: len(collection.get_offsets()),  # type: ignore[arg-type]
     )
 
 
@@ -75,12 +75,12 @@ def test_one_point_alone_says_what_it_is() -> None:
 
 def test_a_text_stands_on_its_own_marker() -> None:
     """The higher the value, the nearer to the top, where y is 0."""
-    found = re.findall(
+    placed = re.findall(
         r'<title>(.*?):.*?</title>.*?<(?:use|path) [^>]*?(?:y="|M [-\d.]+ )([\d.]+)',
         svg(),
         re.DOTALL,
     )
-    heights = {unescape(name): float(y) for name, y in found}
+    heights = {unescape(name): float(y) for name, y in placed}
     assert heights["ResNet-50"] < heights["DeiT-S (published)"] < heights["<b>"]
 
 
@@ -110,10 +110,10 @@ def test_a_lost_text_is_an_error() -> None:
 
 
 def test_families_have_their_colours_and_published_points_are_hollow() -> None:
-    found = markers(on_axes(POINTS))
+    collection = markers(on_axes(POINTS))
     colours = [STYLES[family].colour for family in POINTS["family"]]
-    assert [to_hex(colour) for colour in found.get_edgecolor()] == colours
-    assert [to_hex(colour) for colour in found.get_facecolor()] == [*colours[:2], PAGE]
+    assert [to_hex(colour) for colour in collection.get_edgecolor()] == colours
+    assert [to_hex(colour) for colour in collection.get_facecolor()] == [*colours[:2], PAGE]
 
 
 def test_a_kind_of_work_colours_a_point_instead() -> None:
@@ -124,23 +124,23 @@ def test_a_kind_of_work_colours_a_point_instead() -> None:
 
 
 def test_what_has_one_line_is_joined_but_not_measured_with_published() -> None:
-    def joined(points: DataFrame) -> list[list[float]]:
+    def join(points: DataFrame) -> list[list[float]]:
         return [
             np.asarray(line.get_xdata(), float).tolist() for line in on_axes(points).get_lines()
         ]
 
-    assert sorted(joined(POINTS)) == [[5.0, 25.6], [22.1]]
+    assert sorted(join(POINTS)) == [[5.0, 25.6], [22.1]]
     both = POINTS.assign(family="resnet", line="resnet")
-    assert sorted(joined(both)) == [[5.0, 25.6], [22.1]]
-    assert joined(POINTS.drop(columns="line")) == []
+    assert sorted(join(both)) == [[5.0, 25.6], [22.1]]
+    assert join(POINTS.drop(columns="line")) == []
 
 
 def test_a_ring_stands_around_what_the_caption_speaks_of() -> None:
     ax = on_axes(POINTS.assign(ring=[False, True, False]))
     rings = [
-        one.get_offsets().tolist()  # type: ignore[union-attr]
-        for one in ax.collections
-        if isinstance(one, PathCollection) and len(one.get_facecolor()) == 0  # type: ignore[arg-type]
+        collection.get_offsets().tolist()  # type: ignore[union-attr]
+        for collection in ax.collections
+        if isinstance(collection, PathCollection) and len(collection.get_facecolor()) == 0  # type: ignore[arg-type]
     ]
     assert rings == [[[5.0, 70.0]]]
 

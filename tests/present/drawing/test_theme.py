@@ -45,7 +45,7 @@ def linear(colour: str) -> np.ndarray:
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
-def seen(colour: str, vision: str) -> np.ndarray:
+def see(colour: str, vision: str) -> np.ndarray:
     """CIELAB of a colour as somebody with this vision sees it."""
     rgb = np.clip(VISION[vision] @ linear(colour), 0, 1)
     return rgb2lab(np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055))
@@ -56,11 +56,13 @@ def themes() -> dict[str, dict[str, str]]:
     path = Path(cmx_bench.__file__).parent / "present/templates/report.css"
     light, dark = path.read_text(encoding="utf-8").split("@media", 2)[:2]
     sheets = {"light page": light, "dark page": dark}
-    found = {"file": {colour: colour for colour in CSS_COLOURS}}
+    colours = {"file": {colour: colour for colour in CSS_COLOURS}}
     for theme, sheet in sheets.items():
         values = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6})", sheet))
-        found[theme] = {colour: values[variable[4:-1]] for colour, variable in CSS_COLOURS.items()}
-    return found
+        colours[theme] = {
+            colour: values[variable[4:-1]] for colour, variable in CSS_COLOURS.items()
+        }
+    return colours
 
 
 THEMES = themes()
@@ -68,10 +70,10 @@ THEMES = themes()
 
 def differences(colours: Mapping[str, str], theme: str, vision: str) -> dict[str, float]:
     """How far each two colours are apart."""
-    lab = {name: seen(THEMES[theme][colour], vision) for name, colour in colours.items()}
+    lab = {name: see(THEMES[theme][colour], vision) for name, colour in colours.items()}
     return {
-        f"{one} {other}": float(deltaE_ciede2000(lab[one], lab[other]))
-        for one, other in combinations(lab, 2)
+        f"{colour} {other}": float(deltaE_ciede2000(lab[colour], lab[other]))
+        for colour, other in combinations(lab, 2)
     }
 
 

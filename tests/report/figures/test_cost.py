@@ -16,26 +16,28 @@ from ..synthetic import FP16, PAPER
 from .test_figures import named
 
 
-def test_throughput_has_the_interval(run: Run, found: list[Record]) -> None:
-    plot = named(run, found, f"throughput-{FP16.key}")
-    estimate = summarise(run, found).results["convmixer_1536_20", FP16.key, "throughput"].estimate
+def test_throughput_has_the_interval(run: Run, run_records: list[Record]) -> None:
+    plot = named(run, run_records, f"throughput-{FP16.key}")
+    estimate = (
+        summarise(run, run_records).results["convmixer_1536_20", FP16.key, "throughput"].estimate
+    )
     assert estimate is not None
     point = plot.data.iloc[0]
     assert (point["low"], point["high"]) == (estimate.low, estimate.high)
 
 
-def test_throughput_against_macs(run: Run, found: list[Record]) -> None:
-    plot = named(run, found, f"throughput-macs-{FP16.key}")
+def test_throughput_against_macs(run: Run, run_records: list[Record]) -> None:
+    plot = named(run, run_records, f"throughput-macs-{FP16.key}")
     point = plot.data.iloc[0]
     assert (point["label"], point["x"]) == ("ConvMixer-1536/20", pytest.approx(5.162596))
     assert point["y"] == pytest.approx(100, rel=0.01)
     assert "MACs" in plot.title and ">MACs (billions)<" in draw([plot])[0].svg
 
 
-def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, found: list[Record]) -> None:
+def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, run_records: list[Record]) -> None:
     small = [
         dataclasses.replace(one, values={"params": [314.0]}) if one.measure == "params" else one
-        for one in found
+        for one in run_records
     ]
     plot = named(run, small, f"throughput-{FP16.key}")
     assert plot.data["x"].unique().tolist() == [0.314]
@@ -44,13 +46,13 @@ def test_tiny_models_stand_along_an_axis_of_thousands(run: Run, found: list[Reco
 
 
 def test_a_model_without_products_stands_on_no_logarithmic_axis(
-    run: Run, found: list[Record]
+    run: Run, run_records: list[Record]
 ) -> None:
     """As one of pooling alone, whose MACs and parameters are 0."""
     of_first = [
         dataclasses.replace(one, values={key: [0] for key in one.values})
         if one.model == PAPER[0].name and one.measure in ("params", "macs") else one
-        for one in found
+        for one in run_records
     ]  # fmt: skip
     by_macs = named(run, of_first, f"throughput-macs-{FP16.key}")
     assert PAPER[0].name not in by_macs.data.index
@@ -59,12 +61,12 @@ def test_a_model_without_products_stands_on_no_logarithmic_axis(
     of_all = [
         dataclasses.replace(one, values={key: [0] for key in one.values})
         if one.measure == "macs" else one
-        for one in found
+        for one in run_records
     ]  # fmt: skip
     [sentence] = [text for text in plots(summarise(run, of_all)).omitted if "MACs" in text]
     assert "Throughput against MACs · paper: left out, because no model has" in sentence
 
 
-def test_memory_is_in_mebibytes(run: Run, found: list[Record]) -> None:
-    point = named(run, found, f"peak-memory-{FP16.key}").data.iloc[0]
+def test_memory_is_in_mebibytes(run: Run, run_records: list[Record]) -> None:
+    point = named(run, run_records, f"peak-memory-{FP16.key}").data.iloc[0]
     assert point["y"] == pytest.approx(100 + 51_625_960 * 4 / 2**20)

@@ -16,8 +16,8 @@ from ..synthetic import BF16, FP16, PAPER, make_records, make_run
 
 
 @pytest.fixture
-def figure_one(run: Run, found: list[Record]) -> Plot:
-    return plots(summarise(run, found)).drawn[0]
+def figure_one(run: Run, run_records: list[Record]) -> Plot:
+    return plots(summarise(run, run_records)).drawn[0]
 
 
 def test_figure_one_has_the_papers_axes(figure_one: Plot) -> None:

@@ -22,11 +22,11 @@ def named(run: Run, found: list[Record], name: str) -> Plot:
 
 @pytest.mark.parametrize("what", ["throughput", "throughput-macs", "peak-memory"])
 def test_a_figure_names_the_models_that_it_has_no_value_of(
-    run: Run, found: list[Record], what: str
+    run: Run, run_records: list[Record], what: str
 ) -> None:
-    whole = named(run, found, f"{what}-{FP16.key}")
+    whole = named(run, run_records, f"{what}-{FP16.key}")
     assert "Not shown" not in whole.caption
-    rest = [one for one in found if one.model != "convmixer_1536_20"]
+    rest = [one for one in run_records if one.model != "convmixer_1536_20"]
     plot = named(run, rest, f"{what}-{FP16.key}")
     assert len(plot.data) == len(whole.data) - 1
     assert "Not shown because they have no " in plot.caption
@@ -43,8 +43,8 @@ def test_of_many_that_are_left_out_some_are_named() -> None:
     assert plot.caption.endswith(": M 1, M 2, M 3, M 4, M 5 and 2 more.")
 
 
-def test_a_figure_says_where_there_is_little_to_see(run: Run, found: list[Record]) -> None:
-    alone = [one for one in found if one.model == PAPER[0].name and not one.replicate]
+def test_a_figure_says_where_there_is_little_to_see(run: Run, run_records: list[Record]) -> None:
+    alone = [one for one in run_records if one.model == PAPER[0].name and not one.replicate]
     caption = named(run, alone, f"throughput-{FP16.key}").caption
     assert "There is no interval: each value is from a single process." in caption
     assert "Only ConvMixer-1536/20 is shown: no other model has the values." in caption
@@ -52,7 +52,7 @@ def test_a_figure_says_where_there_is_little_to_see(run: Run, found: list[Record
         dataclasses.replace(one, values={"throughput": [7.0]})
         if one.measure == "throughput"
         else one
-        for one in found
+        for one in run_records
     ]
     assert "All have the same throughput." in named(run, equal, f"throughput-{FP16.key}").caption
     strips = named(run, equal, f"samples-throughput-{FP16.key}")
@@ -106,8 +106,8 @@ def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:
     assert sentence.count(" · ") == lost <= 12
 
 
-def test_every_figure_is_told_in_words(run: Run, found: list[Record]) -> None:
-    for plot in plots(summarise(run, found)).drawn:
+def test_every_figure_is_told_in_words(run: Run, run_records: list[Record]) -> None:
+    for plot in plots(summarise(run, run_records)).drawn:
         assert plot.title and plot.caption.endswith(".") and len(plot.alt) > 40
 
 

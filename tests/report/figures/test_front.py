@@ -115,8 +115,8 @@ def test_the_same_images_decide_more() -> None:
     assert alone == pytest.approx(59, abs=2)
 
 
-def test_published_accuracy_where_none_was_measured(run: Run, found: list[Record]) -> None:
-    plot = front(summarise(run, found))
+def test_published_accuracy_where_none_was_measured(run: Run, run_records: list[Record]) -> None:
+    plot = front(summarise(run, run_records))
     labels = plot.data["label"].tolist()
     assert plot.data["published"].all()
     assert any(re.fullmatch(r"ResNet-152† · \d+ %", label) for label in labels)
@@ -124,15 +124,15 @@ def test_published_accuracy_where_none_was_measured(run: Run, found: list[Record
     assert "have no throughput or top-1: Mixer-S/16." in plot.caption
 
 
-def test_the_fastest_model_is_on_the_front(run: Run, found: list[Record]) -> None:
-    labels = front(summarise(run, found)).data["label"]
+def test_the_fastest_model_is_on_the_front(run: Run, run_records: list[Record]) -> None:
+    labels = front(summarise(run, run_records)).data["label"]
     assert labels.iloc[-1] == "Mixer-B/16† · > 99 %"
 
 
-def test_one_process_has_no_probability(run: Run, found: list[Record]) -> None:
+def test_one_process_has_no_probability(run: Run, run_records: list[Record]) -> None:
     alone = [
         failed(one, "broke") if one.cell.startswith("resnet50/thr") and one.replicate else one
-        for one in found
+        for one in run_records
     ]
     plot = front(summarise(run, alone))
     assert not plot.data["label"].str.contains("·").any()
@@ -148,11 +148,11 @@ def test_nothing_uncertain_is_certain(chance: float, text: str) -> None:
     assert fronts._percent(chance) == text
 
 
-def test_a_process_that_stood_still_has_no_probability(run: Run, found: list[Record]) -> None:
+def test_a_process_that_stood_still_has_no_probability(run: Run, run_records: list[Record]) -> None:
     still = [
         dataclasses.replace(one, values={"throughput": [0.0]})
         if one.cell.startswith("resnet50/thr") and one.replicate == 1
         else one
-        for one in found
+        for one in run_records
     ]
     assert "two processes" in front(summarise(run, still)).caption

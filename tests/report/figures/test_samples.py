@@ -16,9 +16,9 @@ from ..synthetic import FP16, PAPER, make_records, make_run, watched
 from .test_figures import named
 
 
-def test_samples_are_relative_to_the_models_median(run: Run, found: list[Record]) -> None:
+def test_samples_are_relative_to_the_models_median(run: Run, run_records: list[Record]) -> None:
     """Process 2 lies in the middle: its third sample is the median of all."""
-    strips = named(run, found, f"samples-throughput-{FP16.key}").data
+    strips = named(run, run_records, f"samples-throughput-{FP16.key}").data
     first = strips[strips["model"] == 0]
     middle, last = (first[first["process"] == place]["deviation"].tolist() for place in (2, 4))
     assert middle == pytest.approx([-0.2, -0.1, 0, 0.1, 0.2])
@@ -26,20 +26,20 @@ def test_samples_are_relative_to_the_models_median(run: Run, found: list[Record]
     assert first["row"].unique().tolist() == pytest.approx([-0.32, -0.16, 0, 0.16, 0.32])
 
 
-def test_each_sample_says_of_which_process_it_is(run: Run, found: list[Record]) -> None:
-    svg = draw([named(run, found, f"samples-throughput-{FP16.key}")])[0].svg
+def test_each_sample_says_of_which_process_it_is(run: Run, run_records: list[Record]) -> None:
+    svg = draw([named(run, run_records, f"samples-throughput-{FP16.key}")])[0].svg
     titles = re.findall("<title>(.*?)</title>", svg)
     assert len(titles) == len(PAPER) * 5 * 5
     assert titles[12] == "ConvMixer-1536/20, process 3 of 5: +0.00 %"
 
 
 def test_disturbed_processes_are_hollow_and_count_for_nothing(
-    run: Run, found: list[Record]
+    run: Run, run_records: list[Record]
 ) -> None:
     disturbed = [
         watched(one, "d.d.." if one.replicate == 4 else ".....")
         if one.measure == "throughput" else one
-        for one in found
+        for one in run_records
     ]  # fmt: skip
     plot = named(run, disturbed, f"samples-throughput-{FP16.key}")
     assert "Hollow points are of disturbed processes" in plot.caption
@@ -58,12 +58,12 @@ def test_only_the_first_models_are_stripped() -> None:
     assert "first 16 of 30" in plot.caption
 
 
-def test_nothing_deviates_from_a_median_of_zero(run: Run, found: list[Record]) -> None:
+def test_nothing_deviates_from_a_median_of_zero(run: Run, run_records: list[Record]) -> None:
     zero = [
         dataclasses.replace(one, values={"throughput": [-1.0, 0.0, 1.0]})
         if (one.measure, one.model) == ("throughput", PAPER[1].name)
         else one
-        for one in found
+        for one in run_records
     ]
     plot = named(run, zero, f"samples-throughput-{FP16.key}")
     assert plot.data["model"].nunique() == len(PAPER) - 1

@@ -105,8 +105,8 @@ def test_one_process_each_decides_nothing() -> None:
     assert best.leaders(summarise(RUN, first), FP16, "peak_memory") == frozenset()
 
 
-def test_table_one_marks_measured_values_only(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_table_one_marks_measured_values_only(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     bold = {
         (row[0].text, column.key)
         for row in table.rows

@@ -98,8 +98,10 @@ def test_letters_stand_before_other_marks() -> None:
     assert [note.mark for note in found] == ["b", "aa", "†C", "‡"]
 
 
-def test_published_top1_of_differing_crops_are_told_apart(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_published_top1_of_differing_crops_are_told_apart(
+    run: Run, run_records: list[Record]
+) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     assert marks(table, "top1_timm")[:3] == ["a", "a", "b"]
     assert notes(table)["a"] == "evaluated with crop 0.960, bicubic"
 

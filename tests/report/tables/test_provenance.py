@@ -58,8 +58,8 @@ def test_a_word_that_was_never_needed_is_told() -> None:
     assert not headline.warnings(report(tuple(GIVEN)))
 
 
-def test_environments_stand_side_by_side(run: Run, found: list[Record]) -> None:
-    table = environments(summarise(run, found))
+def test_environments_stand_side_by_side(run: Run, run_records: list[Record]) -> None:
+    table = environments(summarise(run, run_records))
     assert [entry.text for entry in table.rows[0]] == ["device_name", "yes", "Synthetic GPU 1"]
     assert table.rows[-1][-1].text == FP16.key
 

@@ -13,8 +13,8 @@ from ..synthetic import FP16, PAPER, failed, make_records, make_run, model, watc
 from .test_tables import column
 
 
-def test_table_one_has_the_papers_columns(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_table_one_has_the_papers_columns(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     assert [one.full_heading for one in table.columns] == [
         "Network", "Patch", "Kernel", "# Params (×10⁶): measured", "# Params (×10⁶): paper",
         "MACs (×10⁹)", "Throughput (images/s): measured", "Throughput (images/s): paper, RTX 8000",
@@ -52,85 +52,85 @@ def test_tiny_models_are_counted_in_thousands() -> None:
     )  # fmt: skip
 
 
-def test_models_stand_in_the_order_of_the_suite(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found[::-1]), FP16)
+def test_models_stand_in_the_order_of_the_suite(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records[::-1]), FP16)
     assert [entry.text for entry in column(table, "network")] == [one.label for one in run.models]
 
 
-def test_doubtful_figures_are_marked_with_their_grade(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_doubtful_figures_are_marked_with_their_grade(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     marks = {entry.marks for key in ("params_paper", "top1_paper") for entry in column(table, key)}
     assert marks == {"†C", "†F", "†M", ""}
     assert [note.mark for note in table.notes] == ["a", "b", "c", "†C", "†F", "†M", "‡"]
     assert "from memory" in table.notes[5].text
 
 
-def test_extra_training_is_marked(run: Run, found: list[Record]) -> None:
-    timm = column(table_one(summarise(run, found), FP16), "top1_timm")
+def test_extra_training_is_marked(run: Run, run_records: list[Record]) -> None:
+    timm = column(table_one(summarise(run, run_records), FP16), "top1_timm")
     assert timm[9].flat == "76.616 b, ‡ (goog_in21k_ft_in1k)"
     assert timm[10].flat == ""  # timm has no weights for mixer_s16_224
 
 
-def test_what_is_not_there_says_so(run: Run, found: list[Record]) -> None:
+def test_what_is_not_there_says_so(run: Run, run_records: list[Record]) -> None:
     key = f"throughput/{FP16.key}"
-    some = [one for one in found if one.cell != f"resnet50/{key}"]
+    some = [one for one in run_records if one.cell != f"resnet50/{key}"]
     some = [failed(one, "boom") if one.cell == f"resnet152/{key}" else one for one in some]
     measured = column(table_one(summarise(run, some), FP16), "throughput")
     assert (measured[8].text, measured[8].quiet) == ("not measured", True)
     assert (measured[2].text, measured[2].title) == ("failed", "boom")
 
 
-def test_fewer_processes_than_asked_for_are_counted(run: Run, found: list[Record]) -> None:
+def test_fewer_processes_than_asked_for_are_counted(run: Run, run_records: list[Record]) -> None:
     """As after a budget ran out."""
-    few = [one for one in found if one.replicate < 3]
+    few = [one for one in run_records if one.replicate < 3]
     measured = column(table_one(summarise(run, few), FP16), "throughput")
     assert measured[0].detail.endswith("n = 3 of 5")
 
 
-def test_more_processes_than_asked_for_are_counted(run: Run, found: list[Record]) -> None:
+def test_more_processes_than_asked_for_are_counted(run: Run, run_records: list[Record]) -> None:
     """One was asked for, and a precision."""
     run = dataclasses.replace(run, replicates=1, precision=0.03)
-    measured = column(table_one(summarise(run, found), FP16), "throughput")
+    measured = column(table_one(summarise(run, run_records), FP16), "throughput")
     assert measured[0].detail == "± 2.0 %, n = 5"
-    few = [one for one in found if one.replicate == 0]
+    few = [one for one in run_records if one.replicate == 0]
     assert column(table_one(summarise(run, few), FP16), "throughput")[0].detail == ""
 
 
-def test_a_partly_failed_cell_is_marked(run: Run, found: list[Record]) -> None:
-    some = [failed(one, "boom") if one.replicate == 4 else one for one in found]
+def test_a_partly_failed_cell_is_marked(run: Run, run_records: list[Record]) -> None:
+    some = [failed(one, "boom") if one.replicate == 4 else one for one in run_records]
     measured = column(table_one(summarise(run, some), FP16), "throughput")
     assert measured[0].flat == "99 ✗ (± 2.1 %, n = 4 of 5)"
 
 
-def test_digits_follow_the_interval(run: Run, found: list[Record]) -> None:
+def test_digits_follow_the_interval(run: Run, run_records: list[Record]) -> None:
     """Half widths of about 2 %: 1100 becomes 1,100 ± 22, so that four digits stand."""
-    measured = column(table_one(summarise(run, found), FP16), "throughput")
+    measured = column(table_one(summarise(run, run_records), FP16), "throughput")
     assert measured[10].text == "1,100"
     steady = [
         dataclasses.replace(one, values={"throughput": [1234.567 + one.replicate / 1000]})
         if one.measure == "throughput"
         else one
-        for one in found
+        for one in run_records
     ]
     assert column(table_one(summarise(run, steady), FP16), "throughput")[0].text == "1,234.6"
 
 
-def test_a_value_that_stayed_wide_is_marked(run: Run, found: list[Record]) -> None:
+def test_a_value_that_stayed_wide_is_marked(run: Run, run_records: list[Record]) -> None:
     """Its ± stands beside it, the ± that was wanted in the note."""
     run = dataclasses.replace(run, precision=0.01, replicates=3)
-    table = table_one(summarise(run, found), FP16)
+    table = table_one(summarise(run, run_records), FP16)
     assert column(table, "throughput")[0].flat == "100 ↔ (± 2.0 %, n = 5)"
     assert "the interval stayed wider than the wanted ± 1.0 %" in [one.text for one in table.notes]
     assert column(table, "params")[0].marks == column(table, "memory")[0].marks == ""
     assert any("than 1.0 %, processes beyond the first 3 were" in one for one in table.remarks)
     easy = dataclasses.replace(run, precision=0.03)
-    assert column(table_one(summarise(easy, found), FP16), "throughput")[0].marks == ""
+    assert column(table_one(summarise(easy, run_records), FP16), "throughput")[0].marks == ""
 
 
-def test_a_value_that_measures_launching_is_marked(run: Run, found: list[Record]) -> None:
+def test_a_value_that_measures_launching_is_marked(run: Run, run_records: list[Record]) -> None:
     shares = {"convmixer_1536_20": 0.95, "convmixer_768_32": 0.6}
     some = []
-    for one in found:
+    for one in run_records:
         if one.measure == "throughput" and one.model in shares:
             seen = watched(one, ".....")
             launching = {"launching": [shares[one.model]] * 5}

@@ -50,16 +50,16 @@ def test_every_metric_is_shown() -> None:
     assert column(table, "latency_p50")[0].flat == "10.0 ms (± 2.0 %, n = 5)"
 
 
-def test_samples_stand_process_by_process(run: Run, found: list[Record]) -> None:
-    table = next(one for one in tables(summarise(run, found)) if one.key == "samples")
+def test_samples_stand_process_by_process(run: Run, run_records: list[Record]) -> None:
+    table = next(one for one in tables(summarise(run, run_records)) if one.key == "samples")
     first = next(row for row in table.rows if row[2].text.startswith("Throughput"))
     assert first[3].text.splitlines()[1] == "1: 98.80 · 98.90 · 99.00 · 99.10 · 99.20"
 
 
-def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
+def test_samples_name_what_was_discarded(run: Run, run_records: list[Record]) -> None:
     key = f"resnet50/throughput/{FP16.key}"
     blocks = ("..x...", "xdddd.x", ".d...", ".....", ".....")
-    some = [watched(one, blocks[one.replicate]) if one.cell == key else one for one in found]
+    some = [watched(one, blocks[one.replicate]) if one.cell == key else one for one in run_records]
     table = next(one for one in tables(summarise(run, some)) if one.key == "samples")
     row = next(row for row in table.rows
                if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
@@ -72,26 +72,29 @@ def test_samples_name_what_was_discarded(run: Run, found: list[Record]) -> None:
         "",
     ]
     assert all(reason in table.remarks[0] for reason in REASONS)
-    assert next(one for one in tables(summarise(run, found)) if one.key == "samples").remarks == ()
+    assert (
+        next(one for one in tables(summarise(run, run_records)) if one.key == "samples").remarks
+        == ()
+    )
 
 
-def test_empty_tables_are_left_out(run: Run, found: list[Record]) -> None:
-    keys = [table.key for table in tables(summarise(run, found))]
+def test_empty_tables_are_left_out(run: Run, run_records: list[Record]) -> None:
+    keys = [table.key for table in tables(summarise(run, run_records))]
     assert keys == [
         f"table1-{FP16.key}", "fidelity", "order", "metrics", "not-measured", "samples",
         "published", "environments",
     ]  # fmt: skip
 
 
-def test_groups_of_columns_add_up(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_groups_of_columns_add_up(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     groups = list(group_columns(table.columns))
     assert sum(count for _, count in groups) == len(table.columns)
     assert ("# Params (×10⁶)", 2) in groups
 
 
-def test_the_terminal_shows_the_same_table(run: Run, found: list[Record]) -> None:
-    table = table_one(summarise(run, found), FP16)
+def test_the_terminal_shows_the_same_table(run: Run, run_records: list[Record]) -> None:
+    table = table_one(summarise(run, run_records), FP16)
     text = overview.text(table, 240)
     assert "± 2.0 %, n = 5" in text
     assert "†C  a third party's transcription" in text

@@ -14,7 +14,7 @@ import pytest
 from cmx_bench.errors import RecordsError
 from cmx_bench.report import verify
 
-from ...results.test_embedded import block, packed, with_packed
+from ...results.test_embedded import block, unpack, with_packed
 from .. import rendering
 from ..synthetic import PAPER, make_records, make_run, write_folder
 from .conftest import SCRIPT, edit
@@ -25,7 +25,7 @@ def in_block(old: str, new: str) -> Callable[[str], str]:
 
 
 def in_packed(**more: Any) -> Callable[[str], str]:
-    return lambda text: with_packed(text, packed(text) | more)
+    return lambda text: with_packed(text, unpack(text) | more)
 
 
 FORGERIES: dict[str, Callable[[str], str]] = {
@@ -42,10 +42,10 @@ FORGERIES: dict[str, Callable[[str], str]] = {
     "characters that base64 does not have": in_block('"data": "', '"data": "!'),
     "a renderer that is none": in_block('"cmx-bench"', '"evil": "1",\n"cmx-bench"'),
     "a version that is none": in_block('"numpy": "', '"numpy": "\\u001b'),
-    "something after what is packed": lambda text: with_packed(text, packed(text), end=b"x"),
-    "spaces in what is packed": lambda text: with_packed(text, packed(text)).replace(
+    "something after what is packed": lambda text: with_packed(text, unpack(text), end=b"x"),
+    "spaces in what is packed": lambda text: with_packed(text, unpack(text)).replace(
         json.loads(block(text))["data"],
-        base64.urlsafe_b64encode(zlib.compress(json.dumps(packed(text)).encode())).decode(),
+        base64.urlsafe_b64encode(zlib.compress(json.dumps(unpack(text)).encode())).decode(),
     ),
     "a key of what is packed that is unknown": in_packed(x=1),
     "images without votes": in_packed(

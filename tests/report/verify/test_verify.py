@@ -18,7 +18,7 @@ from cmx_bench.report import verify
 from cmx_bench.report.verify import Difference
 from cmx_bench.results import embedded, nouns, records
 
-from ...results.test_embedded import packed, with_packed
+from ...results.test_embedded import unpack, with_packed
 from .. import rendering
 from .conftest import edit
 
@@ -307,7 +307,7 @@ def test_a_page_of_a_folder_with_other_ends_of_lines_is_refused(folder: Path, en
 
 def test_a_page_packed_by_another_zlib_is_the_same(folder: Path) -> None:
     page = folder / "report.html"
-    edit(page, lambda text: with_packed(text, packed(text), level=1))
+    edit(page, lambda text: with_packed(text, unpack(text), level=1))
     assert verify.verify(page).differences == ()
 
 
