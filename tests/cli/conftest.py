@@ -23,8 +23,8 @@ def _drawn_once(drawn_once: None) -> None:
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one model's parameters, rendered."""
-    made = make_run(models=PAPER[:1], measures=("params",))
-    folder = write_folder(tmp_path_factory.mktemp("rendered") / "out", made, make_records(made))
+    run = make_run(models=PAPER[:1], measures=("params",))
+    folder = write_folder(tmp_path_factory.mktemp("rendered") / "out", run, make_records(run))
     rendering.write(folder)
     return folder
 
@@ -38,14 +38,14 @@ def rendered(written: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def disturbed(tmp_path: Path) -> Path:
     """A run of one model's throughput, none of whose processes was calm."""
-    made = make_run(models=PAPER[:1], measures=("throughput",))
-    restless = [watched(record, "..d..") for record in make_records(made)]
-    return write_folder(tmp_path / "disturbed", made, restless)
+    run = make_run(models=PAPER[:1], measures=("throughput",))
+    restless = [watched(record, "..d..") for record in make_records(run)]
+    return write_folder(tmp_path / "disturbed", run, restless)
 
 
 @pytest.fixture
 def another(tmp_path: Path) -> Path:
     """The same on another device."""
-    made = make_run(models=PAPER[:1], measures=("params",))
-    made = replace(made, machine=made.machine | {"device_name": "Another GPU"})
-    return write_folder(tmp_path / "another", made, make_records(made))
+    run = make_run(models=PAPER[:1], measures=("params",))
+    run = replace(run, machine=run.machine | {"device_name": "Another GPU"})
+    return write_folder(tmp_path / "another", run, make_records(run))

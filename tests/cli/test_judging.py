@@ -18,7 +18,7 @@ from cmx_bench.gate.outputs import OUTPUTS
 from cmx_bench.results import environment
 
 from ..conftest import Cli
-from ..gate.test_check import NAMES, RECORDS, RUN, earlier, scaled, write_folder_anew
+from ..gate.test_check import NAMES, RECORDS, RUN, earlier, scale, write_folder_anew
 from ..report.synthetic import PAPER, make_records, make_run
 
 
@@ -37,10 +37,10 @@ def runs(tmp_path: Path) -> dict[str, Path]:
         "base": write_folder_anew(tmp_path / "base", earlier(RUN), RECORDS),
         "same": write_folder_anew(tmp_path / "same", RUN, RECORDS),
         "slower": write_folder_anew(
-            tmp_path / "slower", RUN, scaled(NAMES[0], "throughput", 1 / 1.1)
+            tmp_path / "slower", RUN, scale(NAMES[0], "throughput", 1 / 1.1)
         ),
         "between": write_folder_anew(
-            tmp_path / "between", RUN, scaled(NAMES[0], "throughput", 1 / 1.03)
+            tmp_path / "between", RUN, scale(NAMES[0], "throughput", 1 / 1.03)
         ),
         "fewer": write_folder_anew(tmp_path / "fewer", fewer, make_records(fewer)),
     }
@@ -108,7 +108,7 @@ def test_check_writes_what_ci_reads(
     suite = ElementTree.parse("verdict/junit.xml").getroot()
     assert len(suite.findall(".//failure")) == 2  # against the baseline and the anchor
     rates = json.loads(Path("verdict/benchmark.json").read_text())
-    assert {one["unit"] for one in rates} == {"images/s"}
+    assert {rate["unit"] for rate in rates} == {"images/s"}
     summary = (tmp_path / "summary.md").read_text()
     assert "FAIL: " in summary
     assert str(tmp_path) in out  # and in no file that others read
@@ -156,10 +156,10 @@ def test_check_refuses_bad_input(
 def test_check_refuses_a_threshold_below_the_self_test(
     cmx: Cli, runs: dict[str, Path], stand_in_pairs: Callable[..., list[str]]
 ) -> None:
-    found = floor.Floor(
+    known = floor.Floor(
         RUN.machine, "ci", "2026-01-01", 0.05, 10, 3.0, {}, {}, {}, 0.0, 0.0, 0.0, {"90": 0.04}
     )
-    floor.write(found, floor.path(RUN.machine))
+    floor.write(known, floor.path(RUN.machine))
     arguments = (runs["same"], "--baseline", runs["base"], "--threshold", "2%")
     code, _, err = cmx("check", *arguments)
     assert code == 2

@@ -130,7 +130,9 @@ def test_ab_of_two_checkouts_with_the_same_model(
     assert out.startswith("NOTHING COMPARED: 1 model uses the same code on both sides (")
     assert "mypkg (3 files, from one and from other)" in out.replace("\n", " ")
     asked = json.loads(Path("x/gate.json").read_text())
-    [mine] = [one for one in asked["code"]["base"]["packages"] if one["name"] == "mypkg"]
+    [mine] = [
+        package for package in asked["code"]["base"]["packages"] if package["name"] == "mypkg"
+    ]
     assert (mine["files"], mine["differing"]) == (3, [])
     assert not Path("x/pairs.jsonl").exists()
 

@@ -75,9 +75,9 @@ def test_a_folder_of_damaged_runs_alone_is_refused_with_each_reason(cmx: Cli, fo
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """Two runs of a model's parameters, which take little to draw."""
-    made = make_run(models=PAPER[:1], measures=("params",))
+    run = make_run(models=PAPER[:1], measures=("params",))
     for name in ("one", "other"):
-        write_folder(tmp_path / "few" / name, made, make_records(made))
+        write_folder(tmp_path / "few" / name, run, make_records(run))
     return tmp_path / "few"
 
 

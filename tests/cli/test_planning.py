@@ -23,7 +23,7 @@ Made = Callable[..., Plan]
 
 
 @pytest.fixture
-def made(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
+def make_plan(write_suite: Callable[[str], Path], cpu: dict[str, Any]) -> Made:
     """The plan of a text."""
 
     def make(text: str, quick: bool = False, replicate: int | None = None) -> Plan:
@@ -38,9 +38,9 @@ def head_of(plan: Plan, budget: float | None, by_option: bool = False) -> list[s
     return [f"{key:<11} {text}" for key, text in planning._list_asked(plan, budget, by_option)]
 
 
-def test_defaults_are_marked(made: Made) -> None:
+def test_defaults_are_marked(make_plan: Made) -> None:
     head, _, _ = TINY.partition("measures")
-    plan = made(head + "budget: 10m\nprecision: 2%\n")
+    plan = make_plan(head + "budget: 10m\nprecision: 2%\n")
     assert head_of(plan, 600.0) == [
         "title       tiny (by default)",
         "measures    params, macs, planned_memory, throughput, memory (by default)",
@@ -48,34 +48,34 @@ def test_defaults_are_marked(made: Made) -> None:
         "replicates  5 processes for each timing, more until ± is at most 2.0 % (by default)",
         "budget      10 min 00 s",
     ]
-    *_, rounds, budget = head_of(made(TINY), None)
+    *_, rounds, budget = head_of(make_plan(TINY), None)
     assert (rounds, budget) == (
         "replicates  3 processes for each timing", "budget      none (by default)"
     )  # fmt: skip
-    assert head_of(made(TINY), 60.0, by_option=True)[-1] == "budget      1 min 00 s"
+    assert head_of(make_plan(TINY), 60.0, by_option=True)[-1] == "budget      1 min 00 s"
 
 
-def test_what_quick_changes_is_marked(made: Made) -> None:
-    assert head_of(made(TINY, quick=True), 60.0)[-2:] == [
+def test_what_quick_changes_is_marked(make_plan: Made) -> None:
+    assert head_of(make_plan(TINY, quick=True), 60.0)[-2:] == [
         "replicates  2 processes for each timing (by --quick)",
         "budget      1 min 00 s (by --quick)",
     ]
 
 
-def test_each_seed_is_an_execution(made: Made) -> None:
-    plan = made(TRAINED)
+def test_each_seed_is_an_execution(make_plan: Made) -> None:
+    plan = make_plan(TRAINED)
     cell = plan.cells[0]
     estimated = replace(plan, estimates={cell.key: 30.0})
     assert planning._executions(estimated, cell) == "2 × 30.0 s"
 
 
-def test_what_is_skipped_says_why(made: Made) -> None:
-    plan = made(TINY.replace("throughput]", "accuracy]"))
+def test_what_is_skipped_says_why(make_plan: Made) -> None:
+    plan = make_plan(TINY.replace("throughput]", "accuracy]"))
     cell = plan.cells[-1]
     assert planning._executions(plan, cell).startswith(
         "skipped: no weights, and an untrained model guesses: name some under weights, or add "
     )
-    quick = made(TRAINED, quick=True)
+    quick = make_plan(TRAINED, quick=True)
     for cell in quick.cells:
         assert planning._executions(quick, cell) == (
             "skipped: a quick run trains no models: run without --quick"
@@ -83,10 +83,10 @@ def test_what_is_skipped_says_why(made: Made) -> None:
         assert quick.estimates[cell.key] == 0.0
 
 
-def test_one_replicate_is_executed_once(made: Made) -> None:
-    plan = made(TRAINED, replicate=1)
+def test_one_replicate_is_executed_once(make_plan: Made) -> None:
+    plan = make_plan(TRAINED, replicate=1)
     assert head_of(plan, None)[-2] == "replicates  replicate 1 alone"
-    whole = [planning._executions(made(TRAINED), cell) for cell in plan.cells]
+    whole = [planning._executions(make_plan(TRAINED), cell) for cell in plan.cells]
     alone = [planning._executions(plan, cell) for cell in plan.cells]
     assert [text.replace("2 ×", "1 ×") for text in whole] == alone
 

@@ -37,9 +37,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=made))
-    return made
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=clock))
+    return clock
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def test_several_devices_share_the_time(trained: Plan) -> None:
 def test_what_is_under_way_is_counted(trained: Plan, clock: Clock) -> None:
     outlook = Outlook(replace(trained, places=TWO))
     forecast = progress._Forecast(outlook, None, 0.0, clock())
-    one, other = (Job(cell, 0, Path("log")) for cell in trained.cells)
-    forecast.hear(one, None)
+    first, other = (Job(cell, 0, Path("log")) for cell in trained.cells)
+    forecast.hear(first, None)
     assert progress._under_way(forecast.jobs) == "accuracy of one"
     forecast.hear(other, None)
     assert progress._under_way(forecast.jobs) == "accuracy of other and 1 other"
@@ -170,13 +170,15 @@ def test_the_total_says_why_it_changes(precise: Plan, clock: Clock) -> None:
         forecast.outlook.add(timed(replace(job, replicate=replicate), value))
         assert forecast.done() == f"[{replicate + 1:>2}/10]"
     forecast.outlook.add(timed(replace(job, replicate=4), 104.0))
-    told = re.fullmatch(r"\[ 5/(\d+), \+(\d+): precision asks for another round\]", forecast.done())
-    assert told and int(told[1]) == 10 + int(told[2])
-    assert forecast.done() == f"[ 5/{told[1]}]"  # told once
+    match = re.fullmatch(
+        r"\[ 5/(\d+), \+(\d+): precision asks for another round\]", forecast.done()
+    )
+    assert match and int(match[1]) == 10 + int(match[2])
+    assert forecast.done() == f"[ 5/{match[1]}]"  # told once
     for records in (forecast.outlook.records, forecast.outlook.found[job.cell.key]):
         records.pop()
     forecast.outlook.add(timed(replace(job, replicate=4), 100.0))
-    assert forecast.done() == f"[ 5/10, −{told[2]}: no more are needed]"
+    assert forecast.done() == f"[ 5/10, −{match[2]}: no more are needed]"
 
 
 def test_a_value_of_several_processes_says_so(precise: Plan) -> None:

@@ -64,13 +64,13 @@ def test_parts_of_a_suite_are_merged(cmx: Cli, write_suite: Callable[[str], Path
 
 def test_disturbed_values_are_told_last(cmx: Cli, disturbed: Path, another: Path) -> None:
     """On stderr, whatever is rendered, and what to do about them."""
-    told = (
+    message = (
         "disturbed: 1 value is disturbed (marked ≈): throughput of ConvMixer-1536/20; "
         "run again when the machine is calm: python -m cmx_bench run suites/paper.yaml --fresh\n"
     )
-    assert cmx("report", "disturbed") == (0, "disturbed/report.html\n", told)
+    assert cmx("report", "disturbed") == (0, "disturbed/report.html\n", message)
     for arguments in (["--format", "csv"], ["another", "--format", "md"]):
-        assert cmx("report", "disturbed", *arguments)[2] == told
+        assert cmx("report", "disturbed", *arguments)[2] == message
 
 
 def test_figures_for_a_paper(cmx: Cli, rendered: Path) -> None:

@@ -208,11 +208,11 @@ def test_other_claims_are_judged_without_measuring_again(
 ) -> None:
     line = ["--out", "out", "--gate-claims"]
     assert cmx("run", str(write_suite(CLAIMS.replace("<", ">"))), *line)[0] == 1
-    seen = len(measured.seen)
+    done = len(measured.seen)
     better = CLAIMS.replace("top1(mixer) > top1", "params(mixer) < params")
     code, _, err = cmx("run", str(write_suite(better)), *line)
-    assert (code, len(measured.seen)) == (0, seen)
-    assert f"continuing in out: {seen} executions are there already" in err
+    assert (code, len(measured.seen)) == (0, done)
+    assert f"continuing in out: {done} executions are there already" in err
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,8 @@ def test_a_command_that_is_ended_while_it_plans(
     ):
         this = psutil.Process(plan.pid)
         wait_until(
-            lambda: any("forkserver" in " ".join(one.cmdline()) for one in this.children()), plan
+            lambda: any("forkserver" in " ".join(process.cmdline()) for process in this.children()),
+            plan,
         )
         started = this.children(recursive=True)
         os.killpg(plan.pid, number)
@@ -317,8 +318,8 @@ def test_streams_that_fail_end_no_measurement(
     assert ended.returncode == code
     assert ended.stderr.rstrip().endswith(said)
     assert "Traceback" not in ended.stderr
-    found = records.read(tmp_path / "out")
-    assert [record.status for record in found] == ["ok"] * 2
+    lines = records.read(tmp_path / "out")
+    assert [record.status for record in lines] == ["ok"] * 2
     assert (tmp_path / "out" / "report.html").exists()
 
 

@@ -60,8 +60,8 @@ def measure(
         return runner.run(outlook, folder, executor, watch, **more)
 
 
-def opened(made: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
-    return opening.open_run(made, tmp_path / "reports", out, fresh, "the command")
+def open_folder(plan: Plan, tmp_path: Path, out: Path | None = None, fresh: bool = False) -> Path:
+    return opening.open_run(plan, tmp_path / "reports", out, fresh, "the command")
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ def indices(array: str) -> range:
 
 def run_job(script: Path, index: int, options: dict[str, str], cut: bool) -> int:
     """One job's exit code; its output goes to where the script wants it."""
-    output = re.sub("%(.)", lambda found: {"A": str(JOB), "a": str(index), "j": str(JOB + index),
-                                           "%": "%"}[found[1]], options["output"])  # fmt: skip
+    output = re.sub("%(.)", lambda match: {"A": str(JOB), "a": str(index), "j": str(JOB + index),
+                                           "%": "%"}[match[1]], options["output"])  # fmt: skip
     every = indices(options.get("array", "0"))
     variables = {
         "SLURM_JOB_ID": str(JOB + index), "SLURM_ARRAY_JOB_ID": str(JOB),

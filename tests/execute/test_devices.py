@@ -75,7 +75,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield here
 
 
-def planned(here: Path, measures: str, times: int, *names: str) -> tuple[Plan, Path]:
+def plan_on(here: Path, measures: str, times: int, *names: str) -> tuple[Plan, Path]:
     """A plan for two models, and the folder that it is measured into."""
     text = SUITE.replace("MEASURES", measures).replace("TIMES", str(times))
     for letter, name in zip("AB", names, strict=True):
@@ -96,7 +96,7 @@ def children_of(process: psutil.Process, word: str) -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def run(here: Path) -> tuple[list[Record], list[str]]:
     """Two rounds: in the first an interpreter is killed, in the second what holds a device."""
-    plan, folder = planned(here, "load_time", 2, "a", "b")
+    plan, folder = plan_on(here, "load_time", 2, "a", "b")
     victims = ["cmx_bench.worker.server", "on_device"]
 
     def watch(job: Job, record: Record | None) -> None:
@@ -111,28 +111,28 @@ def run(here: Path) -> tuple[list[Record], list[str]]:
 def test_all_is_there_once_although_processes_were_killed(
     run: tuple[list[Record], list[str]],
 ) -> None:
-    found, said = run
+    lines, said = run
     assert said == []
-    assert all(record.status == "ok" for record in found)
-    times = Counter((record.model, record.measure, record.replicate) for record in found)
+    assert all(record.status == "ok" for record in lines)
+    times = Counter((record.model, record.measure, record.replicate) for record in lines)
     assert times == {(name, "load_time", number): 1 for name in "ab" for number in (0, 1)}
 
 
 def test_a_device_measures_one_thing_at_a_time_on_its_own_core(
     here: Path, run: tuple[list[Record], list[str]]
 ) -> None:
-    found, _ = run
+    lines, _ = run
     environments = records.read_run(here / "a-b").environments
-    assert {environments[record.environment]["cores"] for record in found} == {1}
+    assert {environments[record.environment]["cores"] for record in lines} == {1}
     spans: dict[str, set[tuple[float, float]]] = {"[0]": set(), "[1]": set()}
     for line in (here / "built.txt").read_text().splitlines():
         name, _, rest = line.partition(" ")
         cores, _, moment = rest.rpartition(" ")
-        for record in found if cores in spans else ():
+        for record in lines if cores in spans else ():
             begin = datetime.fromisoformat(record.started).timestamp()
             if record.model == name and begin <= float(moment) <= begin + record.elapsed:
                 spans[cores].add((begin, begin + record.elapsed))
-    assert sum(map(len, spans.values())) == len(found) and all(spans.values())
+    assert sum(map(len, spans.values())) == len(lines) and all(spans.values())
     for mine in spans.values():
         for (_, end), (begin, _) in pairwise(sorted(mine)):
             assert end <= begin + 0.002  # they are rounded to milliseconds
@@ -140,7 +140,7 @@ def test_a_device_measures_one_thing_at_a_time_on_its_own_core(
 
 def test_an_ended_run_leaves_nothing_behind_and_goes_on(here: Path) -> None:
     """Ended by SIGKILL, then by SIGTERM, while one of two models is still measured."""
-    plan, folder = planned(here, "load_time", 1, "quick", "waits")
+    plan, folder = plan_on(here, "load_time", 1, "quick", "waits")
     (here / "plan").write_bytes(pickle.dumps(plan))
     paths = os.pathsep.join([str(ROOT), str(here), *sys.path])
     for number in (signal.SIGKILL, signal.SIGTERM):
@@ -158,9 +158,9 @@ def test_an_ended_run_leaves_nothing_behind_and_goes_on(here: Path) -> None:
         assert not alive
     (here / "go").touch()
     beside.run(plan, folder, beside.silent)
-    found = records.read(folder)
-    assert sorted(record.model for record in found) == ["quick", "waits"]
-    assert all(record.status == "ok" for record in found)
+    lines = records.read(folder)
+    assert sorted(record.model for record in lines) == ["quick", "waits"]
+    assert all(record.status == "ok" for record in lines)
 
 
 def test_each_kind_of_device_has_a_part_in_a_round() -> None:
@@ -201,7 +201,7 @@ def test_models_are_trained_and_evaluated_as_on_one_device(tmp_path: Path, few: 
         for family in ("mixer", "convmixer")
     ]
 
-    def evaluated(folder: Path, evaluate: Evaluator) -> dict[str, bytes]:
+    def evaluate_on(folder: Path, evaluate: Evaluator) -> dict[str, bytes]:
         """The files that it leaves, by their names."""
         folder.mkdir()
         jobs = [EvaluationJob(cells, 0, 0, task, folder, 2)]
@@ -217,8 +217,8 @@ def test_models_are_trained_and_evaluated_as_on_one_device(tmp_path: Path, few: 
         kept = [*folder.glob("trained/*.safetensors"), *folder.glob("predictions/*")]
         return {file.name: file.read_bytes() for file in kept if file.suffix != ".rows"}
 
-    alone = evaluated(tmp_path / "one", learners.evaluate)
+    alone = evaluate_on(tmp_path / "one", learners.evaluate)
     with devices.engaging(beside.TWO, lambda line: None) as (_, evaluate):
-        shared = evaluated(tmp_path / "two", evaluate)
+        shared = evaluate_on(tmp_path / "two", evaluate)
     assert len(alone) == 2 * 2 + 4 + 2  # the last and the best weights, predictions, two lists
     assert alone == shared

@@ -190,8 +190,8 @@ def test_a_model_that_changes_torch_changes_no_other(
         home = Path("-".join(names))
         home.mkdir()
         job = EvaluationJob(cells, 0, None, task, home)
-        found = [said for said in learners.outcomes(job, 300.0) if not isinstance(said, Seen)]
-        return {cell.model.name: (outcome.reason, outcome.values) for cell, outcome in found}
+        ends = [said for said in learners.outcomes(job, 300.0) if not isinstance(said, Seen)]
+        return {cell.model.name: (outcome.reason, outcome.values) for cell, outcome in ends}
 
     alone, beside = top1("first", "last"), top1("first", "bad", "last")
     assert [reason for reason, _ in beside.values()] == ["", "", ""]
@@ -206,8 +206,8 @@ def test_a_process_that_dies_fails_only_the_model_that_kills_it(lives: Any) -> N
             pipe.send(Evaluated(cell.key, ok()))
 
     given = lives(life)
-    found = outcomes()
-    assert [found[cell.key].reason for cell in CELLS] == [
+    by_cell = outcomes()
+    assert [by_cell[cell.key].reason for cell in CELLS] == [
         "", "the process was killed by SIGKILL (out of memory?)", ""
     ]  # fmt: skip
     keys = [cell.key for cell in CELLS]
@@ -224,7 +224,7 @@ def test_one_that_ran_out_of_memory_is_tried_alone(lives: Any) -> None:
             )
 
     given = lives(life)
-    assert {one.reason for one in outcomes().values()} == {""}
+    assert {outcome.reason for outcome in outcomes().values()} == {""}
     assert [len(cells) for cells in given] == [3, 1]
 
 
@@ -234,7 +234,7 @@ def test_a_process_that_says_nothing_is_given_up(lives: Any) -> None:
             time.sleep(0)
 
     lives(lambda pipe, cells: closed(life, pipe, cells))
-    assert {one.reason for one in outcomes(timeout=0.05).values()} == {
+    assert {outcome.reason for outcome in outcomes(timeout=0.05).values()} == {
         "the process took longer than 0.05 s"
     }
 
@@ -268,7 +268,7 @@ class Evaluator:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Callable[..., Plan]:
+def make_plan(tmp_path: Path) -> Callable[..., Plan]:
     def make(dataset: str = "digits", path: Path | None = None) -> Plan:
         (tmp_path / "w").mkdir(exist_ok=True)
         for name in ("mixer", "other"):
@@ -286,23 +286,25 @@ def run_once(plan: Plan, folder: Path, evaluator: Evaluator) -> dict[str, str]:
     out = opening.open_run(plan, folder, folder / "run", False, "the command")
     params = StandIn(lambda job: Outcome({"params": [1], "trainable_params": [1], "buffers": [0]},
                                          "", CPU))  # fmt: skip
-    found = measure(plan, out, params, watched, evaluator=evaluator)
-    assert found == records.read(out)
-    return {one.model: one.reason for one in found if one.measure == "accuracy"}
+    lines = measure(plan, out, params, watched, evaluator=evaluator)
+    assert lines == records.read(out)
+    return {record.model: record.reason for record in lines if record.measure == "accuracy"}
 
 
 def watched(job: Job, record: object) -> None:
     assert job.seen is None or job.seen == Seen(1, 2)
 
 
-def test_weights_replaced_under_their_name_are_evaluated_again(made: Any, tmp_path: Path) -> None:
+def test_weights_replaced_under_their_name_are_evaluated_again(
+    make_plan: Any, tmp_path: Path
+) -> None:
     def answer(cell: Cell) -> Outcome:
-        found = ok()
+        outcome = ok()
         content = Path(str(cell.model.weights)).read_bytes()
-        details = {**found.details, "weights_sha256": hashlib.sha256(content).hexdigest()}
-        return replace(found, details=details)
+        details = {**outcome.details, "weights_sha256": hashlib.sha256(content).hexdigest()}
+        return replace(outcome, details=details)
 
-    plan: Plan = made()
+    plan: Plan = make_plan()
     for expected in ([["mixer", "other"]], []):
         evaluator = Evaluator(answer)
         run_once(plan, tmp_path, evaluator)
@@ -313,70 +315,75 @@ def test_weights_replaced_under_their_name_are_evaluated_again(made: Any, tmp_pa
     assert evaluator.asked == [["other"]]
 
 
-def test_other_weights_are_another_try_and_no_other_seed(made: Any, tmp_path: Path) -> None:
-    plan: Plan = made()
+def test_other_weights_are_another_try_and_no_other_seed(make_plan: Any, tmp_path: Path) -> None:
+    plan: Plan = make_plan()
     run_once(plan, tmp_path, Evaluator())
     known = tmp_path / "run"
-    models = [replace(one, weights=f"{one.weights}.new") for one in plan.models]
-    by_name = {one.name: one for one in models}
-    cells = tuple(replace(one, model=by_name[one.model.name]) for one in plan.cells)
+    models = [replace(model, weights=f"{model.weights}.new") for model in plan.models]
+    by_name = {model.name: model for model in models}
+    cells = tuple(replace(cell, model=by_name[cell.model.name]) for cell in plan.cells)
     again = replace(plan, models=tuple(models), cells=cells)
     params = StandIn(lambda job: Outcome({"params": [1]}, "", CPU))
-    found = measure(again, known, params, watched, evaluator=Evaluator())
-    accuracies = [one for one in executions(records.read_run(known), found)
-                  if one.record.measure == "accuracy" and one.record.model == "mixer"]  # fmt: skip
-    assert [one.why for one in accuracies] == ["tried again", ""]
+    lines = measure(again, known, params, watched, evaluator=Evaluator())
+    accuracies = [
+        execution
+        for execution in executions(records.read_run(known), lines)
+        if (execution.record.measure, execution.record.model) == ("accuracy", "mixer")
+    ]
+    assert [execution.why for execution in accuracies] == ["tried again", ""]
     assert accuracies[1].record.details["weights"] == by_name["mixer"].weights
 
 
-def test_what_lacks_weights_is_skipped_with_the_option(made: Any, tmp_path: Path) -> None:
+def test_what_lacks_weights_is_skipped_with_the_option(make_plan: Any, tmp_path: Path) -> None:
     evaluator = Evaluator()
-    reasons = run_once(made(), tmp_path, evaluator)
+    reasons = run_once(make_plan(), tmp_path, evaluator)
     assert evaluator.asked == [["mixer", "other"]]
     assert reasons["blank"].endswith("add --weights blank=FILE")
     made_of_it = report.read(tmp_path / "run")
     assert (made_of_it.progress.ok, made_of_it.progress.skipped) == (5, 1)
-    gap = next(one for one in made_of_it.gaps if one.models == ("blank",))
+    gap = next(gap for gap in made_of_it.gaps if gap.models == ("blank",))
     assert gap.reason == "no weights, and an untrained model guesses"
     estimate = made_of_it.results["mixer", SETTING.key, "top1"].estimate
     assert estimate is not None
     assert (estimate.value, estimate.n) == (0.5, 100)
 
 
-def test_images_that_are_missing_skip_and_may_be_given_later(made: Any, tmp_path: Path) -> None:
+def test_images_that_are_missing_skip_and_may_be_given_later(
+    make_plan: Any, tmp_path: Path
+) -> None:
     evaluator = Evaluator()
-    reasons = run_once(made("imagenet-val"), tmp_path, evaluator)
+    reasons = run_once(make_plan("imagenet-val"), tmp_path, evaluator)
     assert evaluator.asked == []
     assert reasons["mixer"] == "no images of 'imagenet-val': add --data imagenet-val=PATH"
     kept = (tmp_path / "run" / "records.jsonl").read_bytes()
-    run_once(made("imagenet-val"), tmp_path, evaluator)  # nothing new to say
+    run_once(make_plan("imagenet-val"), tmp_path, evaluator)  # nothing new to say
     assert (tmp_path / "run" / "records.jsonl").read_bytes() == kept
 
     folder = tmp_path / "images" / "7"
     folder.mkdir(parents=True)
     (folder / "one.jpg").touch()
-    run_once(made("imagenet-val", tmp_path / "images"), tmp_path, evaluator)
+    run_once(make_plan("imagenet-val", tmp_path / "images"), tmp_path, evaluator)
     assert evaluator.asked == [["mixer", "other"]]
-    found = report.read(tmp_path / "run")
-    assert (found.progress.ok, found.progress.skipped) == (5, 1)
-    assert found.run.accuracy["path"] == "…/images"  # a report has no path of the machine
+    rendered = report.read(tmp_path / "run")
+    assert (rendered.progress.ok, rendered.progress.skipped) == (5, 1)
+    assert rendered.run.accuracy["path"] == "…/images"  # a report has no path of the machine
     whole = records.read_run(tmp_path / "run")
     assert whole.accuracy["path"] == str(tmp_path / "images")
 
 
-def test_what_failed_is_tried_again(made: Any, tmp_path: Path) -> None:
+def test_what_failed_is_tried_again(make_plan: Any, tmp_path: Path) -> None:
     def fails(cell: Cell) -> Outcome:
         return replace(ok(), reason="broken images") if cell.model.name == "other" else ok()
 
     first, second = Evaluator(fails), Evaluator()
-    assert run_once(made(), tmp_path, first)["other"] == "broken images"
+    assert run_once(make_plan(), tmp_path, first)["other"] == "broken images"
     assert report.read(tmp_path / "run").progress.failed == 1
     before = replace(records.read_run(tmp_path / "run"), finished="2026-01-01T00:00:00+00:00")
     records.rewrite_run(tmp_path / "run", before)
-    run_once(made(), tmp_path, second)
+    run_once(make_plan(), tmp_path, second)
     assert second.asked == [["other"]]
     assert report.read(tmp_path / "run").progress.failed == 0
     whole = records.read_run(tmp_path / "run")
     assert whole.finished > "2026-01-02"  # when its last record was
-    run_once(made(), tmp_path, Evaluator())
+    run_once(make_plan(), tmp_path, Evaluator())
     assert records.read_run(tmp_path / "run") == whole

@@ -98,7 +98,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_been(
     assert "going on" in (killed / "log.txt").read_text()
     for name, value in last(whole).items():
         assert torch.equal(value, last(killed)[name])
-    curves = [[point["loss"] for point in one.details["curve"]] for one in (ended, resumed)]
+    curves = [[point["loss"] for point in outcome.details["curve"]] for outcome in (ended, resumed)]
     assert curves[0] == curves[1]
     assert not list(killed.glob("trained/*.state.pt"))
 
@@ -229,7 +229,7 @@ def jobs_of(folder: Path, *names: str) -> list[TrainingJob]:
     """Trainings of models that are called so, all at once."""
     cells = [replace(cell("mixer"), model=replace(model("mixer"), name=name)) for name in names]
     task, kept = Evaluation(asked(), Path()), files.of(folder, "m", 16, 0)
-    return [TrainingJob(one, 0, task, kept, len(cells)) for one in cells]
+    return [TrainingJob(cell, 0, task, kept, len(cells)) for cell in cells]
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -237,13 +237,13 @@ def test_trainings_side_by_side(tmp_path: Path) -> None:
     """All three are under way at once: the one that dies and the one that hangs harm no other."""
     jobs = jobs_of(tmp_path, "hangs", "dies", "learns")
     heard = list(learners._train(jobs, tmp_path / "log.txt", 5.0))
-    told = [said for said in heard if isinstance(said, Seen)]
+    words = [said for said in heard if isinstance(said, Seen)]
     ended = {said[0].cell.model.name: said[1] for said in heard if not isinstance(said, Seen)}
     assert ended["learns"].details == {"at_once": 3}
     assert ended["dies"].reason == "the process was killed by SIGABRT"
     assert ended["hangs"].reason == "the process took longer than 5 s"
     assert list(ended)[-1] == "hangs"
-    assert told[-1] == Seen(23, 30, "training hangs")  # two have ended
+    assert words[-1] == Seen(23, 30, "training hangs")  # two have ended
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -304,24 +304,24 @@ def test_a_run_trains_once_for_all_settings_and_once_for_each_seed(folder: Path,
     out = run(folder, few, said)
     assert len(said) == 8 and all(line.endswith("ok") for line in said)
     assert len(list(out.glob("trained/*.best.safetensors"))) == 4
-    found = records.read(out)
-    assert {record.replicate for record in found} == {0, 1}
-    details = found[0].details
+    lines = records.read(out)
+    assert {record.replicate for record in lines} == {0, 1}
+    details = lines[0].details
     assert details["weights"] == "trained/mixer.r16.seed0.safetensors"
     assert details["training"]["seed"] == 0 and details["training"]["epochs"] == 1
     curve = details["training"]["curve"]
-    assert curve[-1]["top1"] == found[0].values["top1"][0]
+    assert curve[-1]["top1"] == lines[0].values["top1"][0]
     again: list[str] = []
     run(folder, few, again)
     assert again == []
 
 
 def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
-    made = report.read(folder / "run")
-    for result in made.results.values():
+    rendered = report.read(folder / "run")
+    for result in rendered.results.values():
         if result.metric == "top1":
             assert result.over == "seeds"
-            processes = made.processes[result.model, result.setting, "top1"]
+            processes = rendered.processes[result.model, result.setting, "top1"]
             shares = [share for process in processes for share in process.samples]
             assert len(shares) == 2 and result.value == pytest.approx(sum(shares) / 2)
     text = rendering.render(folder / "run", "md")
@@ -342,19 +342,19 @@ def test_a_model_with_weights_stands_beside_rivals_that_are_trained(
     (tmp_path / "suite.yaml").write_text(text)
     said: list[str] = []
     out = run(tmp_path, few, said)
-    found = records.read(out)
-    mine = [record for record in found if record.model == "mixer"]
-    others = [record for record in found if record.model != "mixer"]
-    assert found[: len(mine)] == mine and {record.replicate for record in mine} == {0}
+    lines = records.read(out)
+    mine = [record for record in lines if record.model == "mixer"]
+    others = [record for record in lines if record.model != "mixer"]
+    assert lines[: len(mine)] == mine and {record.replicate for record in mine} == {0}
     assert {record.replicate for record in others} == {0, 1}
     assert all("training" not in record.details for record in mine)
     assert all("training" in record.details for record in others)
-    before = {one.setting: one.values for one in records.read(folder / "run")
-              if (one.model, one.replicate) == ("mixer", 1)}  # fmt: skip
-    assert {one.setting: one.values for one in mine} == before
-    made = report.read(out)
-    over = {one.model: (one.over, one.n, one.status) for one in made.results.values()
-            if one.metric == "top1"}  # fmt: skip
+    before = {record.setting: record.values for record in records.read(folder / "run")
+              if (record.model, record.replicate) == ("mixer", 1)}  # fmt: skip
+    assert {record.setting: record.values for record in mine} == before
+    rendered = report.read(out)
+    results = [result for result in rendered.results.values() if result.metric == "top1"]
+    over = {result.model: (result.over, result.n, result.status) for result in results}
     assert over["mixer"] == ("images", 24, "ok") and over["wild"] == ("seeds", 2, "ok")
     text = rendering.render(out, "md")
     assert "mixer came with weights and was not trained here." in text
@@ -384,8 +384,8 @@ def test_a_training_that_fails_fails_its_cells_alone(tmp_path: Path, few: Path) 
     (tmp_path / "suite.yaml").write_text(text.replace("seeds: [0, 7]", "seeds: [3]"))
     said: list[str] = []
     out = run(tmp_path, few, said)
-    found = {record.model: record for record in records.read(out)}
-    assert "the loss became" in found["mixer"].reason and found["mixer"].status == "failed"
+    by_model = {record.model: record for record in records.read(out)}
+    assert "the loss became" in by_model["mixer"].reason and by_model["mixer"].status == "failed"
 
 
 def test_estimates_count_the_training(folder: Path, few: Path) -> None:

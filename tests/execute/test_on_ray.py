@@ -83,7 +83,7 @@ def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
-def told(folder: Path) -> dict[tuple[str, int], Mapping[str, Any]]:
+def details_of(folder: Path) -> dict[tuple[str, int], Mapping[str, Any]]:
     """What a run's records say of each execution, which has one record."""
     kept = records.read(folder)
     by_execution = {(record.cell, record.replicate): record.values for record in kept}
@@ -93,13 +93,13 @@ def told(folder: Path) -> dict[tuple[str, int], Mapping[str, Any]]:
 
 def below(nodes: Sequence[Any]) -> list[psutil.Process]:
     """The agents on nodes, with what they began."""
-    found = []
+    processes = []
     for node in nodes:
         for process in psutil.Process(node.all_processes["raylet"][0].process.pid).children():
             with suppress(psutil.Error):  # it has ended meanwhile
                 if re.search(r"ray::(Dying)?Agent", " ".join(process.cmdline())):
-                    found += [process, *process.children(recursive=True)]
-    return found
+                    processes += [process, *process.children(recursive=True)]
+    return processes
 
 
 def ended(three: Any, command: Sequence[str], when: str, number: int) -> tuple[int, str]:
@@ -135,7 +135,7 @@ def test_a_run_on_a_cluster_is_that_of_this_machine(three: Any, cmx: Cli) -> Non
     assert (code, "there already" in err) == (0, True), err
     assert Path("run", "records.jsonl").read_text().startswith(before)
     assert cmx("run", "suite.yaml", "--device", "cpu", "--out", "here")[0] == 0
-    here, there = told(Path("here")), told(Path("run"))
+    here, there = details_of(Path("here")), details_of(Path("run"))
     assert len(here) == 2 * 4
     assert here.keys() == there.keys()
     assert all(here[key] == there[key] for key in here if "load_time" not in key[0])
@@ -176,7 +176,7 @@ def test_what_was_lost_is_executed_once_more(
     monkeypatch.setattr(random, "sample", lambda nodes, _: sorted(nodes, key=is_other))
     with cluster.joining(three.address):
         nodes = Nodes(tmp_path, print, DyingAgent)
-        nodes.known |= {one.id: None for one in nodes.living() if one.name not in where}
+        nodes.known |= {node.id: None for node in nodes.living() if node.name not in where}
         left = below([extra])
         outcomes = list(slots.execute(RayOpening(nodes), [Round(jobs, True)], 300))
         assert left
@@ -256,8 +256,8 @@ class OtherAgent(Agent):
     """One whose node, where it has the variable, has another CPU."""
 
     def facts(self) -> on_node.Facts:
-        told = super().facts()
-        return replace(told, devices={"cpu": "another"}) if LACKS in os.environ else told
+        facts = super().facts()
+        return replace(facts, devices={"cpu": "another"}) if LACKS in os.environ else facts
 
     def call(self, target: str, arguments: tuple[object, ...], timeout: float | None) -> Any:
         said = super().call(target, arguments, timeout)
@@ -282,9 +282,9 @@ def test_each_kind_of_device_has_its_settings(
 
 
 def test_a_slot_takes_the_settings_of_its_hardware() -> None:
-    told = replace(CPU, hardware="Another")
+    other = replace(CPU, hardware="Another")
     slot = on_ray.RaySlot("a", "cpu", "Another", True, lambda: None, None)  # type: ignore[arg-type]
-    settings = (CPU, told, replace(told, hardware="A CPU"), GPU)
+    settings = (CPU, other, replace(other, hardware="A CPU"), GPU)
     assert [slot.takes(each) for each in settings] == [True, True, False, False]
 
 
@@ -348,12 +348,12 @@ def test_places() -> None:
         return cluster.Node(name, name, cores, gpus, None, facts, facts.devices)
 
     nodes = [node("a", 3, 2), node("b", 2, 0), node("c", 1, 4)]
-    told = {
+    places = {
         (kind, whole): [(each.node.name, each.cores) for each in on_ray.places(nodes, kind, whole)]
         for kind, whole in (("cpu", True), ("cpu", False), ("cuda", True))
     }
-    assert told["cpu", True] == [("a", 3), ("b", 2), ("c", 1)]
-    assert told["cpu", False] == [("a", 1), ("b", 1), ("c", 1), ("a", 1), ("b", 1), ("a", 1)]
-    assert told["cuda", True] == [
+    assert places["cpu", True] == [("a", 3), ("b", 2), ("c", 1)]
+    assert places["cpu", False] == [("a", 1), ("b", 1), ("c", 1), ("a", 1), ("b", 1), ("a", 1)]
+    assert places["cuda", True] == [
         ("a", 1), ("c", 0.25), ("a", 1), ("c", 0.25), ("c", 0.25), ("c", 0.25),
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec import suite
 
 from ..conftest import TRAINED, StandIn
-from .conftest import measure, opened
+from .conftest import measure, open_folder
 
 
 @pytest.fixture
@@ -27,15 +27,15 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     cells: list[str] = []
     judge = disturbance.judge_by
 
-    def counted(fast: dict[str, float | None], found: Sequence[Record]) -> list[Record]:
-        cells.extend(record.cell for record in found)
-        return judge(fast, found)
+    def counted(fast: dict[str, float | None], records: Sequence[Record]) -> list[Record]:
+        cells.extend(record.cell for record in records)
+        return judge(fast, records)
 
     monkeypatch.setattr(disturbance, "judge_by", counted)
     return cells
 
 
-def measured(plan: Plan, folder: Path) -> list[Record]:
+def measure_with(plan: Plan, folder: Path) -> list[Record]:
     return measure(plan, folder, StandIn())
 
 
@@ -52,12 +52,12 @@ def test_what_is_kept_up_is_what_all_records_give(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
     plan = precise("2%")
-    found = measured(plan, opened(plan, tmp_path))
+    lines = measure_with(plan, open_folder(plan, tmp_path))
     kept_up = Outlook(plan)
-    assert len(found) > len(plan.cells)
-    for number, record in enumerate(found, 1):
+    assert len(lines) > len(plan.cells)
+    for number, record in enumerate(lines, 1):
         kept_up.add(record)
-        assert alike(kept_up, Outlook(plan, found[:number]))
+        assert alike(kept_up, Outlook(plan, lines[:number]))
     assert kept_up.seconds_left() == pytest.approx(0, abs=1e-9)
 
 
@@ -66,22 +66,22 @@ def test_evaluations_are_kept_up_too(
 ) -> None:
     file = suite.load(str(write_suite(TRAINED)))
     plan = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
-    kept_up, found = Outlook(plan), []
+    kept_up, lines = Outlook(plan), []
     for seed in (0, 1):
         for cell in plan.cells:
-            found.append(
+            lines.append(
                 Record(cell.key, cell.model.name, "accuracy", "k", seed, "ok", {}, "", "e", "", 9.0)
             )
-            kept_up.add(found[-1])
-            assert alike(kept_up, Outlook(plan, found))
+            kept_up.add(lines[-1])
+            assert alike(kept_up, Outlook(plan, lines))
 
 
 def test_a_record_has_its_cell_alone_judged_anew(
     tiny_five: Plan, tmp_path: Path, judged: list[str]
 ) -> None:
-    found = measured(tiny_five, opened(tiny_five, tmp_path))
+    lines = measure_with(tiny_five, open_folder(tiny_five, tmp_path))
     kept_up = Outlook(tiny_five)
-    for record in found:
+    for record in lines:
         judged.clear()
         kept_up.add(record)
         kept_up.seconds_left()
@@ -93,23 +93,23 @@ def test_rounds_without_a_new_record_judge_none(
     tiny_five: Plan, tmp_path: Path, judged: list[str]
 ) -> None:
     """A run that is finished judges each record once, and not once for each round there may be."""
-    folder = opened(tiny_five, tmp_path)
-    found = measured(tiny_five, folder)
+    folder = open_folder(tiny_five, tmp_path)
+    lines = measure_with(tiny_five, folder)
     judged.clear()
-    assert measured(tiny_five, folder) == found
-    assert sorted(judged) == sorted(record.cell for record in found)
+    assert measure_with(tiny_five, folder) == lines
+    assert sorted(judged) == sorted(record.cell for record in lines)
 
 
 def test_a_run_goes_on_locked_with_the_records_of_its_folder(
     tiny_plan: Plan, tmp_path: Path
 ) -> None:
-    folder = opened(tiny_plan, tmp_path)
-    found = measured(tiny_plan, folder)
+    folder = open_folder(tiny_plan, tmp_path)
+    written = measure_with(tiny_plan, folder)
     lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
     (folder / "records.jsonl").write_text("".join(lines[:-1]))
     with outlook.continuing(tiny_plan, folder) as known:
         assert runfolder.is_locked(folder)
-        assert known.records == found[:-1]
+        assert known.records == written[:-1]
         assert sum(known.left.values()) == 1
     assert not runfolder.is_locked(folder)
 

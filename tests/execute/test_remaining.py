@@ -24,25 +24,25 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import Job, Outcome
 
 from ..conftest import CPU, TRAINED, StandIn, append_record, samples
-from .conftest import measure, noisy, opened, processes
+from .conftest import measure, noisy, open_folder, processes
 
 
-def seconds_left(made: Plan, found: list[Record], budget: float | None = None) -> float:
-    return Outlook(made, found).seconds_left(budget)
+def seconds_left(plan: Plan, lines: list[Record], budget: float | None = None) -> float:
+    return Outlook(plan, lines).seconds_left(budget)
 
 
-def whole(made: Plan) -> float:
+def whole(plan: Plan) -> float:
     """The estimate of all: three rounds, of what is repeated."""
-    rounds = sum(made.estimates[cell.key] * made.replicates(cell) for cell in made.cells)
+    rounds = sum(plan.estimates[cell.key] * plan.replicates(cell) for cell in plan.cells)
     return 3 * INTERPRETER_SECONDS + rounds
 
 
 def timed(key: str, replicate: int, value: float = 100.0, calm: bool = True, elapsed: float = 2.0
 ) -> Record:  # fmt: skip
     """A process whose one block that counts was disturbed, unless it was `calm`."""
-    seen = {"disturbed": [float(not calm)], "discarded": [0.0]}
+    covariates = {"disturbed": [float(not calm)], "discarded": [0.0]}
     return Record(key, "net", "throughput", "k", replicate, "ok", {"throughput": [value]}, "", "e",
-                  "", elapsed, covariates=seen)  # fmt: skip
+                  "", elapsed, covariates=covariates)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_what_stayed_disturbed_is_repeated_where_that_narrows(
     tiny_five: Plan, processes: str, elapsed: float, more: int
 ) -> None:
     """`c` is calm, `d` disturbed and a third slower, `a` disturbed and as fast."""
-    cell = next(one for one in tiny_five.cells if one.key.startswith("net/throughput/"))
-    found = [
+    cell = next(cell for cell in tiny_five.cells if cell.key.startswith("net/throughput/"))
+    lines = [
         timed(cell.key, number, {"d": 70.0}.get(kind, 100.0), kind == "c",
               elapsed if kind == "d" else 2.0)
         for number, kind in enumerate(processes)
     ]  # fmt: skip
-    assert remaining.processes_left(tiny_five, cell, found) == more
+    assert remaining.processes_left(tiny_five, cell, lines) == more
 
 
 def test_only_timings_may_get_more_processes_than_planned(tiny_plan: Plan) -> None:
@@ -83,15 +83,15 @@ def test_only_timings_may_get_more_processes_than_planned(tiny_plan: Plan) -> No
 def test_the_time_left_follows_what_was_seen(tiny_plan: Plan) -> None:
     cells = [cell for cell in tiny_plan.cells if cell.measure == "throughput"]
     assert seconds_left(tiny_plan, []) == pytest.approx(whole(tiny_plan))
-    seen = Record(
+    record = Record(
         cells[0].key, "mixer", "throughput", "k", 0, "ok", {}, "", "e", "", elapsed=10.0
     )  # fmt: skip
     scale = 10.0 / tiny_plan.estimates[cells[0].key]
     rest = 2 * tiny_plan.estimates["net/params/r56"]
     rest += scale * 3 * tiny_plan.estimates[cells[1].key]
     rest += 3 * INTERPRETER_SECONDS
-    assert seconds_left(tiny_plan, [seen]) == pytest.approx(20.0 + rest)
-    assert seconds_left(tiny_plan, [replace(seen, status="failed")]) == pytest.approx(rest)
+    assert seconds_left(tiny_plan, [record]) == pytest.approx(20.0 + rest)
+    assert seconds_left(tiny_plan, [replace(record, status="failed")]) == pytest.approx(rest)
 
 
 def test_each_round_waits_for_an_interpreter_as_long_as_the_plan_says(tiny_plan: Plan) -> None:
@@ -122,34 +122,36 @@ def test_a_budget_that_holds_not_even_a_round_is_foretold(tiny_plan: Plan) -> No
 def test_a_spread_run_takes_until_its_last_round_begins(tiny_plan: Plan, tmp_path: Path) -> None:
     """Two rounds of three begin a third of an hour after the one before; with none left it is 0."""
     assert Outlook(tiny_plan).seconds_left(spread=3600.0) == 2 * 1200.0
-    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn())
-    assert Outlook(tiny_plan, found).seconds_left(spread=3600.0) == 0
+    lines = measure(tiny_plan, open_folder(tiny_plan, tmp_path), StandIn())
+    assert Outlook(tiny_plan, lines).seconds_left(spread=3600.0) == 0
 
 
 def test_the_time_left_foresees_more_processes(precise: Callable[..., Plan]) -> None:
-    made = precise("1%")
-    cell = next(one for one in made.cells if one.key.startswith("net/throughput/"))
-    seen = [
+    plan = precise("1%")
+    cell = next(cell for cell in plan.cells if cell.key.startswith("net/throughput/"))
+    lines = [
         Record(cell.key, "net", "throughput", "k", n, "ok", {"throughput": [value]}, "", "e", "", 2)
         for n, value in enumerate((100.0, 102.0, 101.0, 103.0, 99.0))
     ]
-    width = stats.estimate([one.values["throughput"] for one in seen]).relative_half_width or 0
+    width = (
+        stats.estimate([record.values["throughput"] for record in lines]).relative_half_width or 0
+    )
     needed = math.ceil(5 * (width / 0.01) ** 2)
     assert 10 < needed < gaps.MOST_PROCESSES
-    assert remaining.processes_left(made, cell, seen) == needed - 5
-    others = sum(made.estimates[one.key] for one in made.cells if one.measure == "params")
-    scale = 2 / made.estimates[cell.key]
-    mixer = next(key for key in made.estimates if key.startswith("mixer/throughput/"))
-    others += 5 * scale * made.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
-    assert seconds_left(made, seen) == pytest.approx(2 * (needed - 5) + others)
+    assert remaining.processes_left(plan, cell, lines) == needed - 5
+    others = sum(plan.estimates[cell.key] for cell in plan.cells if cell.measure == "params")
+    scale = 2 / plan.estimates[cell.key]
+    mixer = next(key for key in plan.estimates if key.startswith("mixer/throughput/"))
+    others += 5 * scale * plan.estimates[mixer] + INTERPRETER_SECONDS * (needed - 5)
+    assert seconds_left(plan, lines) == pytest.approx(2 * (needed - 5) + others)
 
 
 def test_an_interval_without_a_width_gets_one_more_process(precise: Callable[..., Plan]) -> None:
     """The ends of one of values that are worlds apart are no numbers."""
-    made = precise("1%")
-    cell = next(each for each in made.cells if each.key.startswith("net/throughput/"))
+    plan = precise("1%")
+    cell = next(each for each in plan.cells if each.key.startswith("net/throughput/"))
     apart = [timed(cell.key, number, 10.0 ** (300 - 600 * (number % 2))) for number in range(5)]
-    assert remaining.processes_left(made, cell, apart) == 1
+    assert remaining.processes_left(plan, cell, apart) == 1
 
 
 def test_models_that_are_evaluated_end_together(
@@ -157,28 +159,28 @@ def test_models_that_are_evaluated_end_together(
 ) -> None:
     """The estimate is of one seed; what one process took says nothing of those beside it."""
     file = suite.load(str(write_suite(TRAINED)))
-    made = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
-    seed = sum(made.estimates.values())
-    one, other = (cell.key for cell in made.cells)
-    seen = [
+    plan = making.make(file, cpu, Asked(evaluation=Evaluation(file.suite.accuracy, Path())))
+    seed = sum(plan.estimates.values())
+    first, other = (cell.key for cell in plan.cells)
+    lines = [
         Record(key, key.split("/")[0], "accuracy", "k", seed, "ok", {}, "", "e", "", 500.0)
         for seed in (0, 1)
-        for key in (one, other)
+        for key in (first, other)
     ]
-    assert [seconds_left(made, seen[:n]) for n in range(5)] == pytest.approx(
+    assert [seconds_left(plan, lines[:n]) for n in range(5)] == pytest.approx(
         [2 * seed, seed, seed, 0.0, 0.0]
     )
-    assert Outlook(made, seen[:3]).left == {one: 0, other: 1}
-    failed = [replace(record, status="failed") for record in seen]
-    assert Outlook(made, failed[:3]).left == {one: 0, other: 1}  # each seed is tried
-    again = Outlook(made, failed)
-    again.add(seen[0])
+    assert Outlook(plan, lines[:3]).left == {first: 0, other: 1}
+    failed = [replace(record, status="failed") for record in lines]
+    assert Outlook(plan, failed[:3]).left == {first: 0, other: 1}  # each seed is tried
+    again = Outlook(plan, failed)
+    again.add(lines[0])
     assert again.changes() == [(again.plan.cells[0], 1)]
     assert again.why_more(again.plan.cells[0]) == "what failed is tried again"
 
 
 def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) -> None:
-    cell = next(one for one in tiny_plan.cells if one.measure == "throughput")
+    cell = next(cell for cell in tiny_plan.cells if cell.measure == "throughput")
     assert remaining.processes_left(tiny_plan, cell, []) == 3
     skipped = Record(cell.key, "mixer", "throughput", "k", 0, "skipped", {}, "why", "e", "", 1.0)
     assert remaining.processes_left(tiny_plan, cell, [skipped]) == 0
@@ -186,13 +188,13 @@ def test_what_is_skipped_once_is_not_tried_in_the_next_round(tiny_plan: Plan) ->
 
 def test_of_one_replicate_each_cell_gets_one(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
     """However disturbed it is: whether more are wanted only the whole run can tell."""
-    made = making.make(tiny, cpu, Asked(replicate=1))
-    key = next(cell.key for cell in made.cells if cell.model.name == "net")
-    left = Outlook(made, [timed(key, 1, calm=False)]).left
-    assert left == {cell.key: int(cell.key != key) for cell in made.cells}
-    assert remaining.rounds(made) == (1,)
-    assert seconds_left(made, []) == pytest.approx(
-        INTERPRETER_SECONDS + sum(made.estimates.values())
+    plan = making.make(tiny, cpu, Asked(replicate=1))
+    key = next(cell.key for cell in plan.cells if cell.model.name == "net")
+    left = Outlook(plan, [timed(key, 1, calm=False)]).left
+    assert left == {cell.key: int(cell.key != key) for cell in plan.cells}
+    assert remaining.rounds(plan) == (1,)
+    assert seconds_left(plan, []) == pytest.approx(
+        INTERPRETER_SECONDS + sum(plan.estimates.values())
     )
 
 
@@ -218,43 +220,45 @@ def test_one_seed_takes_its_part_of_the_time(
 )
 def test_why_a_cell_gets_more_processes(tiny_five: Plan, processes: str, why: str) -> None:
     cell = next(each for each in tiny_five.cells if each.key.startswith("net/throughput/"))
-    found = [
+    lines = [
         timed(cell.key, number, 100.0 if kind == "c" else 70.0, kind == "c")
         for number, kind in enumerate(processes)
     ]
-    assert remaining.why_more(tiny_five, cell, found) == why
+    assert remaining.why_more(tiny_five, cell, lines) == why
 
 
 def test_only_wide_cells_get_more_processes(precise: Callable[..., Plan], tmp_path: Path) -> None:
-    made, executor = precise("5%"), StandIn(noisy)
-    folder = opened(made, tmp_path)
-    found = measure(made, folder, executor)
+    plan, executor = precise("5%"), StandIn(noisy)
+    folder = open_folder(plan, tmp_path)
+    lines = measure(plan, folder, executor)
     counts = processes(executor)
     least = remaining.FEWEST_FOR_PRECISION
     assert counts["mixer"] == least
     assert least < counts["net"] < gaps.MOST_PROCESSES
-    nets = [one.values["throughput"] for one in found if one.cell.startswith("net/throughput/")]
+    nets = [
+        record.values["throughput"] for record in lines if record.cell.startswith("net/throughput/")
+    ]
     sizes = range(least, len(nets) + 1)
     widths = [stats.estimate(nets[:n]).relative_half_width or 1.0 for n in sizes]
     assert [width > 0.05 for width in widths] == [True] * (len(widths) - 1) + [False]
-    results = summarise(records.read_run(folder), found).results.values()
+    results = summarise(records.read_run(folder), lines).results.values()
     assert not any(result.wide for result in results)
 
 
 def test_a_cell_that_stays_wide_ends_and_the_report_knows(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    made, executor = precise("0.1%"), StandIn(noisy)
-    folder = opened(made, tmp_path)
-    found = measure(made, folder, executor)
+    plan, executor = precise("0.1%"), StandIn(noisy)
+    folder = open_folder(plan, tmp_path)
+    lines = measure(plan, folder, executor)
     assert processes(executor) == {"mixer": 5, "net": gaps.MOST_PROCESSES}
-    results = summarise(records.read_run(folder), found).results.values()
-    assert [one.model for one in results if one.wide] == ["net"]
+    results = summarise(records.read_run(folder), lines).results.values()
+    assert [result.model for result in results if result.wide] == ["net"]
 
 
 def test_a_few_that_agree_are_no_precision(precise: Callable[..., Plan], tmp_path: Path) -> None:
-    made, executor = precise("20%", replicates=1), StandIn(noisy)
-    measure(made, opened(made, tmp_path), executor)
+    plan, executor = precise("20%", replicates=1), StandIn(noisy)
+    measure(plan, open_folder(plan, tmp_path), executor)
     assert processes(executor) == {"mixer": 5, "net": 5}
 
 
@@ -263,34 +267,34 @@ def test_a_wide_cell_that_fails_gets_no_more(precise: Callable[..., Plan], tmp_p
         broken = job.cell.model.name == "net" and job.replicate == 4
         return samples(job, 1.0, "boom") if broken else noisy(job)
 
-    made, executor = precise("1%"), StandIn(answer)
-    measure(made, opened(made, tmp_path), executor)
+    plan, executor = precise("1%"), StandIn(answer)
+    measure(plan, open_folder(plan, tmp_path), executor)
     assert processes(executor) == {"mixer": 5, "net": 5}
 
 
 def test_a_spent_budget_ends_the_search_for_precision(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    made, executor = precise("1%"), StandIn(noisy)
-    folder = opened(made, tmp_path)
-    found = measure(made, folder, executor, budget=0)
+    plan, executor = precise("1%"), StandIn(noisy)
+    folder = open_folder(plan, tmp_path)
+    lines = measure(plan, folder, executor, budget=0)
     assert processes(executor) == {"mixer": 1, "net": 1}
-    results = summarise(records.read_run(folder), found).results.values()
-    assert [one.model for one in results if one.wide] == ["mixer", "net"]
+    results = summarise(records.read_run(folder), lines).results.values()
+    assert [result.model for result in results if result.wide] == ["mixer", "net"]
 
 
 def test_rounds_by_precision_go_on_after_any_record(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    made, whole = precise("5%"), StandIn(noisy)
-    found = measure(made, opened(made, tmp_path, tmp_path / "whole"), whole)
+    plan, whole = precise("5%"), StandIn(noisy)
+    lines = measure(plan, open_folder(plan, tmp_path, tmp_path / "whole"), whole)
     environments = records.read_run(tmp_path / "whole").environments
-    for number in range(len(found) + 1):
-        out, rest = opened(made, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
+    for number in range(len(lines) + 1):
+        out, rest = open_folder(plan, tmp_path, tmp_path / f"cut-{number}"), StandIn(noisy)
         records.write_run(out, replace(records.read_run(out), environments=environments))
-        for record in found[:number]:
+        for record in lines[:number]:
             append_record(out, record)
-        measure(made, out, rest)
+        measure(plan, out, rest)
         assert whole.seen[:number] + rest.seen == whole.seen
 
 
@@ -302,12 +306,12 @@ def test_a_process_that_stayed_disturbed_is_repeated_where_others_are_calm(
         slow = job.cell.model.name == "net" and job.replicate in slow_ones
         probe = [400e-6 if slow else 200e-6] * 4
         calm = [0.0] * 4
-        seen = {"probe": probe, "core_speed": [1.0] * 4, "disturbed": calm, "discarded": calm}
+        covariates = {"probe": probe, "core_speed": [1.0] * 4, "disturbed": calm, "discarded": calm}
         if job.cell.measure == "params":
             return Outcome({"params": [1]}, "", CPU)
-        return Outcome({"throughput": [50.0 if slow else 100.0] * 4}, "", CPU, seen)
+        return Outcome({"throughput": [50.0 if slow else 100.0] * 4}, "", CPU, covariates)
 
-    found = measure(tiny_plan, opened(tiny_plan, tmp_path), StandIn(answer))
-    counts = {name: sum(one.model == name and one.measure == "throughput" for one in found)
+    lines = measure(tiny_plan, open_folder(tiny_plan, tmp_path), StandIn(answer))
+    counts = {name: sum(record.model == name and record.measure == "throughput" for record in lines)
               for name in ("mixer", "net")}  # fmt: skip
     assert counts == {"mixer": 3, "net": count}

@@ -68,11 +68,13 @@ def test_one_code_for_all_cells_of_a_model(tmp_path: Path, monkeypatch: pytest.M
     model = Model("m", "M", "m", "python", "twice:build")
     jobs = [job(tmp_path, model, measure) for measure in ("params", "memory", "load_time")]
     with chdir(here):
-        found = [outcome for _, outcome in rounds.execute(rounds_of(jobs), 300)]
-    assert [one.reason for one in found] == ["", "", ""]
-    assert found[0].values["params"] == [3 * 3 + 3]
+        outcomes = [outcome for _, outcome in rounds.execute(rounds_of(jobs), 300)]
+    assert [outcome.reason for outcome in outcomes] == ["", "", ""]
+    assert outcomes[0].values["params"] == [3 * 3 + 3]
     content = hashlib.sha256((here / "twice.py").read_bytes()).hexdigest()
-    assert {tuple(one.details["origin"].values()) for one in found} == {("twice.py", content)}
+    assert {tuple(outcome.details["origin"].values()) for outcome in outcomes} == {
+        ("twice.py", content)
+    }
 
 
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -185,15 +187,15 @@ def test_a_cell_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     jobs = iter([Job(cell, 0, tmp_path / "log.txt")] * 2)
 
     def built() -> list[tuple[Path, int]]:
-        found = (tmp_path / "shared").rglob("*.so")
-        return sorted((path, path.stat().st_mtime_ns) for path in found)
+        files = (tmp_path / "shared").rglob("*.so")
+        return sorted((path, path.stat().st_mtime_ns) for path in files)
 
-    found = rounds.execute(rounds_of(jobs), 300)
-    first = next(found)[1]
+    ends = rounds.execute(rounds_of(jobs), 300)
+    first = next(ends)[1]
     assert first.reason == ""
     assert set(first.values) == {"throughput", "compile_time"}
     there = built()
     assert there
-    second = next(found)[1]
+    second = next(ends)[1]
     assert (second.reason, set(second.values)) == ("", {"throughput"})
     assert built() == there

@@ -27,38 +27,38 @@ from cmx_bench.spec.suite import SuiteFile
 from cmx_bench.worker.job import EvaluationJob, Heard, Job, Outcome
 
 from ..conftest import CPU, TINY, TRAINED, StandIn, samples
-from .conftest import measure, noisy, opened, processes, silent
+from .conftest import measure, noisy, open_folder, processes, silent
 
 
 def test_exact_cells_once_then_rounds(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn()
-    folder = opened(tiny_plan, tmp_path)
-    found = measure(tiny_plan, folder, executor)
+    folder = open_folder(tiny_plan, tmp_path)
+    lines = measure(tiny_plan, folder, executor)
     assert [key for key, _ in executor.seen[:2]] == ["mixer/params/r56", "net/params/r56"]
     rounds = [executor.seen[2 + 2 * n : 4 + 2 * n] for n in range(3)]
     for number, cells in enumerate(rounds):
         assert {key.partition("/")[0] for key, _ in cells} == {"mixer", "net"}
         assert {replicate for _, replicate in cells} == {number}
-    assert len(found) == 8
-    assert records.read(folder) == found
+    assert len(lines) == 8
+    assert records.read(folder) == lines
     assert records.read_run(folder).finished
 
 
 def test_a_reason_is_recorded_in_2000_characters(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn(lambda job: samples(job, 0.0, "x" * 5_000_000))
-    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
-    assert {len(record.reason) for record in found} == {2000}
+    lines = measure(tiny_plan, open_folder(tiny_plan, tmp_path), executor)
+    assert {len(record.reason) for record in lines} == {2000}
 
 
 def test_what_a_plan_skips_is_recorded_and_never_executed(tiny_plan: Plan, tmp_path: Path) -> None:
     skipped = {cell.key: "no weights" for cell in tiny_plan.cells if cell.measure == "throughput"}
     plan, executor = replace(tiny_plan, skipped=skipped), StandIn()
     for _ in range(2):
-        found = measure(plan, opened(plan, tmp_path, tmp_path / "out"), executor)
+        lines = measure(plan, open_folder(plan, tmp_path, tmp_path / "out"), executor)
         assert {key for key, _ in executor.seen} == {"mixer/params/r56", "net/params/r56"}
-        why = [(each.replicate, each.reason) for each in found if each.status == "skipped"]
+        why = [(each.replicate, each.reason) for each in lines if each.status == "skipped"]
         assert why == [(0, "no weights")] * 2
-    assert summarise(records.read_run(tmp_path / "out"), found).progress.missing == 0
+    assert summarise(records.read_run(tmp_path / "out"), lines).progress.missing == 0
 
 
 def test_an_int8_job_says_on_which_images_it_is_calibrated(tiny_plan: Plan, tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_the_order_of_models_changes_between_rounds(
     write_suite: Callable[[str], Path], cpu: dict[str, Any], tmp_path: Path
 ) -> None:
     text = TINY.replace("replicates: 3", "replicates: 20")
-    made = making.make(suite.load(str(write_suite(text))), cpu, Asked(only=["*/throughput/*"]))
+    plan = making.make(suite.load(str(write_suite(text))), cpu, Asked(only=["*/throughput/*"]))
     executor = StandIn()
-    measure(made, opened(made, tmp_path), executor)
+    measure(plan, open_folder(plan, tmp_path), executor)
     firsts = [key.partition("/")[0] for key, _ in executor.seen[::2]]
     assert 4 <= firsts.count("mixer") <= 16
 
@@ -104,15 +104,15 @@ def test_a_run_that_is_cut_off_goes_on_where_it_was(tiny_plan: Plan, tmp_path: P
         return watch
 
     whole = StandIn()
-    measure(tiny_plan, opened(tiny_plan, tmp_path, tmp_path / "whole"), whole)
+    measure(tiny_plan, open_folder(tiny_plan, tmp_path, tmp_path / "whole"), whole)
     for number in range(8):
         out = tmp_path / f"cut-{number}"
         executor = StandIn()
         with pytest.raises(CutError):
-            measure(tiny_plan, opened(tiny_plan, tmp_path, out), executor, watch_until(number))
+            measure(tiny_plan, open_folder(tiny_plan, tmp_path, out), executor, watch_until(number))
         assert not records.read_run(out).finished
         rest = StandIn()
-        measure(tiny_plan, opened(tiny_plan, tmp_path, out), rest)
+        measure(tiny_plan, open_folder(tiny_plan, tmp_path, out), rest)
         assert executor.seen + rest.seen == whole.seen
 
 
@@ -121,8 +121,8 @@ def test_a_failed_cell_is_kept_and_not_repeated(tiny_plan: Plan, tmp_path: Path)
         return samples(job, 1.0, "out of memory" if job.cell.model.name == "net" else "")
 
     executor = StandIn(answer)
-    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor)
-    failed = [record for record in found if record.status == "failed"]
+    lines = measure(tiny_plan, open_folder(tiny_plan, tmp_path), executor)
+    failed = [record for record in lines if record.status == "failed"]
     assert [(record.cell, record.reason, record.values) for record in failed] == [
         ("net/params/r56", "out of memory", {}),
         ("net/throughput/cpu-fp32-nchw-eager-b2-r56", "out of memory", {}),
@@ -138,17 +138,17 @@ def test_what_was_lost_is_tried_again_by_the_next_command(tiny_plan: Plan, tmp_p
         return replace(samples(job, 1.0, "No space left on device" if lost else ""), lost=lost)
 
     said: list[Record | None] = []
-    folder = opened(tiny_plan, tmp_path)
-    found = measure(tiny_plan, folder, StandIn(answer), lambda _, record: said.append(record))
-    assert {record.status for record in found} == {"ok"}
-    assert [record.replicate for record in found if record.cell == timed] == [0]
-    assert records.read(folder) == found
+    folder = open_folder(tiny_plan, tmp_path)
+    lines = measure(tiny_plan, folder, StandIn(answer), lambda _, record: said.append(record))
+    assert {record.status for record in lines} == {"ok"}
+    assert [record.replicate for record in lines if record.cell == timed] == [0]
+    assert records.read(folder) == lines
     assert not records.read_run(folder).finished
     assert [record.reason for record in said if record and record.reason] == [
         "No space left on device; the next command tries it again"
     ] * 2
     rest = StandIn()
-    measure(tiny_plan, opened(tiny_plan, tmp_path), rest)
+    measure(tiny_plan, open_folder(tiny_plan, tmp_path), rest)
     assert rest.seen == [(exact, 0), (timed, 1), (timed, 2)]
     assert records.read_run(folder).finished
 
@@ -167,7 +167,7 @@ def test_records_that_are_taken_away_end_the_run(
     tiny_plan: Plan, tmp_path: Path, remove: Callable[[Path], None]
 ) -> None:
     """They are not made anew, for the first ones would be lacking."""
-    folder = opened(tiny_plan, tmp_path)
+    folder = open_folder(tiny_plan, tmp_path)
 
     def watch(job: Job, record: Record | None) -> None:
         if record is not None:
@@ -196,9 +196,9 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_spent_budget_leaves_each_cell_one_process(tiny_plan: Plan, tmp_path: Path) -> None:
     executor = StandIn()
-    found = measure(tiny_plan, opened(tiny_plan, tmp_path), executor, budget=0)
-    assert len(found) == 4
-    assert {record.replicate for record in found} == {0}
+    lines = measure(tiny_plan, open_folder(tiny_plan, tmp_path), executor, budget=0)
+    assert len(lines) == 4
+    assert {record.replicate for record in lines} == {0}
 
 
 def test_a_budget_holds_what_fits_into_it(
@@ -215,7 +215,7 @@ def test_a_budget_holds_what_fits_into_it(
         return replace(samples(job, 100.0), elapsed=seconds)
 
     monkeypatch.setattr(runner.time, "monotonic", lambda: now)
-    folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
+    folder, executor = open_folder(tiny_plan, tmp_path), StandIn(answer)
     measure(tiny_plan, folder, executor, budget=60.0)
     assert processes(executor) == {"mixer": 3, "net": 1}
     assert now <= start + 60.0
@@ -246,7 +246,7 @@ def test_rounds_are_spread_over_a_time(
 
     monkeypatch.setattr(runner.time, "monotonic", lambda: now)
     monkeypatch.setattr(runner.time, "sleep", sleep)
-    folder, executor = opened(tiny_plan, tmp_path), StandIn(answer)
+    folder, executor = open_folder(tiny_plan, tmp_path), StandIn(answer)
     measure(tiny_plan, folder, executor, spread=60.0)
     once = 2 * 2.0  # cells of the first round that are executed once
     assert slept == [0.0, 20.0 - 4.0 - once, 0.0]
@@ -258,20 +258,20 @@ def test_environments_are_kept_once(tiny_plan: Plan, tmp_path: Path) -> None:
     def answer(job: Job) -> Outcome:
         return Outcome({"throughput": [1.0]}, "", CPU | {"threads": job.replicate})
 
-    folder = opened(tiny_plan, tmp_path)
-    found = measure(tiny_plan, folder, StandIn(answer))
+    folder = open_folder(tiny_plan, tmp_path)
+    lines = measure(tiny_plan, folder, StandIn(answer))
     environments = records.read_run(folder).environments
     assert len(environments) == 3
-    assert all(environments[r.environment]["threads"] == r.replicate for r in found)
+    assert all(environments[r.environment]["threads"] == r.replicate for r in lines)
 
 
 def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> None:
-    folder = opened(tiny_plan, tmp_path)
+    folder = open_folder(tiny_plan, tmp_path)
 
     def watch(job: Job, record: Record | None) -> None:
         if record is not None:
             return
-        assert opened(tiny_plan, tmp_path, tmp_path / "other") != folder
+        assert open_folder(tiny_plan, tmp_path, tmp_path / "other") != folder
         with pytest.raises(RecordsError, match="another process measures into it"):
             measure(tiny_plan, folder, StandIn())
 
@@ -283,31 +283,33 @@ def test_two_processes_never_share_a_folder(tiny_plan: Plan, tmp_path: Path) -> 
 # --- one replicate alone --------------------------------------------------------------------------
 
 
-def measured_alone(file: SuiteFile, tmp_path: Path, node: int, **asked: Any) -> Path:
+def measure_alone(file: SuiteFile, tmp_path: Path, node: int, **asked: Any) -> Path:
     """A part, measured on a node of its own by `noisy`."""
     here = CPU | {"device_uuid": str(node)}
-    made = making.make(file, here, Asked(replicate=node, **asked))
-    folder = opened(made, tmp_path, tmp_path / f"part-{node}")
-    measure(made, folder, StandIn(lambda job: replace(noisy(job), environment=here)))
+    plan = making.make(file, here, Asked(replicate=node, **asked))
+    folder = open_folder(plan, tmp_path, tmp_path / f"part-{node}")
+    measure(plan, folder, StandIn(lambda job: replace(noisy(job), environment=here)))
     return folder
 
 
 def test_replicates_measured_one_by_one_make_the_whole(tiny: SuiteFile, tmp_path: Path) -> None:
-    parts = [measured_alone(tiny, tmp_path, number) for number in range(3)]
+    parts = [measure_alone(tiny, tmp_path, number) for number in range(3)]
     assert [len(records.read(part)) for part in parts] == [4, 2, 2]
     whole = merging.merge(parts, tmp_path / "whole", "merge")
-    made = making.make(tiny, CPU)
-    folder = opened(made, tmp_path, tmp_path / "one")
-    in_one = measure(made, folder, StandIn(noisy))
+    plan = making.make(tiny, CPU)
+    folder = open_folder(plan, tmp_path, tmp_path / "one")
+    in_one = measure(plan, folder, StandIn(noisy))
 
-    def told(found: list[Record]) -> list[tuple[Any, ...]]:
-        return sorted((one.cell, one.replicate, one.status, str(one.values)) for one in found)
+    def values_of(lines: list[Record]) -> list[tuple[Any, ...]]:
+        return sorted(
+            (record.cell, record.replicate, record.status, str(record.values)) for record in lines
+        )
 
-    assert told(records.read(tmp_path / "whole")) == told(in_one)
+    assert values_of(records.read(tmp_path / "whole")) == values_of(in_one)
     assert whole.finished and whole.cells == records.read_run(folder).cells
     assert whole.replicate is None
-    uuids = [whole.environments[one.environment]["device_uuid"] for one in
-             sorted(records.read(tmp_path / "whole"), key=lambda one: one.replicate)]  # fmt: skip
+    in_order = sorted(records.read(tmp_path / "whole"), key=lambda record: record.replicate)
+    uuids = [whole.environments[record.environment]["device_uuid"] for record in in_order]
     assert uuids == ["0"] * 4 + ["1"] * 2 + ["2"] * 2
 
 
@@ -315,13 +317,13 @@ def test_what_is_merged_goes_on_until_it_is_narrow(
     precise: Callable[..., Plan], tmp_path: Path
 ) -> None:
     """A part knows nothing of the others; the whole run gets the processes that it lacks."""
-    made = precise("5%")
-    parts = [measured_alone(made.suite_file, tmp_path, number) for number in range(3)]
+    plan = precise("5%")
+    parts = [measure_alone(plan.suite_file, tmp_path, number) for number in range(3)]
     merging.merge(parts, out := tmp_path / "whole", "merge")
-    assert opened(made, tmp_path, out) == out
+    assert open_folder(plan, tmp_path, out) == out
     rest, in_one = StandIn(noisy), StandIn(noisy)
-    measure(made, out, rest)
-    measure(made, opened(made, tmp_path, tmp_path / "one"), in_one)
+    measure(plan, out, rest)
+    measure(plan, open_folder(plan, tmp_path, tmp_path / "one"), in_one)
     assert {number for _, number in rest.seen} == set(range(3, 1 + max(n for _, n in in_one.seen)))
     assert sorted(rest.seen) == sorted(job for job in in_one.seen if job[1] > 2)
     with pytest.raises(RecordsError, match=r"whole: holds \d+ records that no part has; give anot"):
@@ -331,7 +333,7 @@ def test_what_is_merged_goes_on_until_it_is_narrow(
 def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
     tiny: SuiteFile, tmp_path: Path
 ) -> None:
-    parts = [measured_alone(tiny, tmp_path, number) for number in (0, 2)]
+    parts = [measure_alone(tiny, tmp_path, number) for number in (0, 2)]
     out = tmp_path / "whole"
     assert not merging.merge(parts, out, "merge").finished
     assert merging.tell_unfinished(parts) == (
@@ -339,9 +341,9 @@ def test_the_replicate_that_no_part_has_is_measured_by_the_whole(
         "cpu-fp32-nchw-eager-b2-r56: give all parts, or measure the rest with `run` and the same "
         "--out"
     )
-    made = making.make(tiny, CPU)
+    plan = making.make(tiny, CPU)
     rest = StandIn(noisy)
-    measure(made, opened(made, tmp_path, out), rest)
+    measure(plan, open_folder(plan, tmp_path, out), rest)
     assert {number for _, number in rest.seen} == {1}
     assert records.read_run(out).finished
 
@@ -362,10 +364,10 @@ def test_one_replicate_of_a_training_is_one_seed(
 
     for number in (0, 1):
         task = Evaluation(file.suite.accuracy, tmp_path)
-        made = making.make(file, CPU, Asked(evaluation=task, replicate=number))
-        parts.append(opened(made, tmp_path, tmp_path / f"part-{number}"))
-        found = measure(made, parts[-1], StandIn(), evaluator=evaluate)
-        assert [record.replicate for record in found] == [number] * 2
+        plan = making.make(file, CPU, Asked(evaluation=task, replicate=number))
+        parts.append(open_folder(plan, tmp_path, tmp_path / f"part-{number}"))
+        lines = measure(plan, parts[-1], StandIn(), evaluator=evaluate)
+        assert [record.replicate for record in lines] == [number] * 2
     assert asked == [(0, 0, 2), (1, 7, 2)]
     assert merging.merge(parts, tmp_path / "whole", "merge").finished
     assert len(records.read(tmp_path / "whole")) == 4
@@ -380,10 +382,10 @@ def test_how_an_evaluation_ended_last_counts(
 ) -> None:
     file = suite.load(str(write_suite(TRAINED)))
     task = Evaluation(file.suite.accuracy, tmp_path)
-    made = making.make(file, CPU, Asked(evaluation=task, replicate=0))
-    found = [
+    plan = making.make(file, CPU, Asked(evaluation=task, replicate=0))
+    lines = [
         Record(cell.key, cell.model.name, "accuracy", "k", 0, status, {}, "", "e", "", 1.0)
-        for cell in made.cells
+        for cell in plan.cells
         for status in endings
     ]
     begun: list[EvaluationJob] = []
@@ -394,5 +396,5 @@ def test_how_an_evaluation_ended_last_counts(
         begun.extend(jobs)
         return iter(())
 
-    assert list(runner._evaluations(Outlook(made, found), tmp_path, silent, evaluate)) == []
+    assert list(runner._evaluations(Outlook(plan, lines), tmp_path, silent, evaluate)) == []
     assert bool(begun) == again

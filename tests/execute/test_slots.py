@@ -58,7 +58,7 @@ def job(name: str, setting: Setting = SETTING) -> Job:
     return Job(Cell(Model(name, name, name, "timm", name), "throughput", setting), 0, Path("log"))
 
 
-def executed(
+def execute(
     places: Sequence[slots.Slot],
     jobs: Sequence[Job],
     begin: Callable[[Job], bool] = lambda _: True,
@@ -79,20 +79,20 @@ def test_jobs_are_executed_at_the_same_time() -> None:
         together.wait()
         all_well(order, tell)
 
-    outcomes = executed([StandInSlot("a", meet), StandInSlot("b", meet)], list(map(job, "mnop")))
+    outcomes = execute([StandInSlot("a", meet), StandInSlot("b", meet)], list(map(job, "mnop")))
     assert [outcome.reason for outcome in outcomes.values()] == [""] * 4
 
 
 def test_a_job_goes_where_its_setting_is_taken() -> None:
     other = replace(SETTING, name="bf16")
-    one, two = StandInSlot("a"), StandInSlot("b", settings=["bf16"])
-    outcomes = executed([one, two], [job("m"), job("n", other), job("o", other)])
-    assert (one.given, two.given) == (["m"], ["n", "o"])
+    first, two = StandInSlot("a"), StandInSlot("b", settings=["bf16"])
+    outcomes = execute([first, two], [job("m"), job("n", other), job("o", other)])
+    assert (first.given, two.given) == (["m"], ["n", "o"])
     assert len(outcomes) == 3
 
 
 def test_a_job_that_may_not_begin_is_left_out() -> None:
-    outcomes = executed(
+    outcomes = execute(
         [StandInSlot("a")], list(map(job, "mno")), lambda job: job.cell.model.name != "n"
     )
     assert list(outcomes) == ["m", "o"]
@@ -114,7 +114,7 @@ def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
         return True
 
     alive = StandInSlot("b")
-    outcomes = executed([StandInSlot("a", lose), alive], [job("m"), job("n")], begin)
+    outcomes = execute([StandInSlot("a", lose), alive], [job("m"), job("n")], begin)
     assert {name: outcome.lost for name, outcome in outcomes.items()} == {"m": False, "n": False}
     assert sorted(alive.given) == sorted(asked) == ["m", "n"]
 
@@ -122,20 +122,20 @@ def test_what_a_lost_slot_executed_is_executed_by_another() -> None:
 def test_a_slot_that_is_back_goes_on() -> None:
     """A job that is lost again on it is lost, and nothing else."""
     alone = StandInSlot("a", partial(lose, is_back=True))
-    outcomes = executed([alone], [job("m"), job("n")])
+    outcomes = execute([alone], [job("m"), job("n")])
     assert {outcome.reason for outcome in outcomes.values()} == {"the node is gone"}
     assert alone.given == ["m", "m", "n", "n"]
 
 
 def test_a_job_lost_twice_is_lost() -> None:
     gone = [StandInSlot(name, lose) for name in "abc"]
-    outcomes = executed(gone, [job("m")])
+    outcomes = execute(gone, [job("m")])
     assert (outcomes["m"].reason, outcomes["m"].lost) == ("the node is gone", True)
     assert sum(len(slot.given) for slot in gone) == 2
 
 
 def test_without_a_slot_what_is_left_is_lost() -> None:
-    outcomes = executed([StandInSlot("a", lose)], [job("m"), job("n")])
+    outcomes = execute([StandInSlot("a", lose)], [job("m"), job("n")])
     assert {outcome.reason for outcome in outcomes.values()} == {"no device is left for fp32"}
     assert all(outcome.lost for outcome in outcomes.values())
 
@@ -147,8 +147,8 @@ def cell(name: str) -> Cell:
     return Cell(Model(name, name, name, "timm", name), "accuracy", SETTING)
 
 
-def evaluated(
-    places: Sequence[slots.Slot], jobs: Sequence[EvaluationJob], told: list[Seen] | None = None
+def evaluate(
+    places: Sequence[slots.Slot], jobs: Sequence[EvaluationJob], words: list[Seen] | None = None
 ) -> list[tuple[int, str, str]]:
     """Replicate, model and why it is lost, of each cell; `told` gets how far all are."""
 
@@ -158,8 +158,8 @@ def evaluated(
         yield places
 
     heard = list(slots.evaluate(opened, jobs, 60))
-    if told is not None:
-        told += [said for _, said in heard if isinstance(said, Seen)]
+    if words is not None:
+        words += [said for _, said in heard if isinstance(said, Seen)]
     return [
         (job.replicate, said[0].model.name, said[1].reason if said[1].lost else "")
         for job, said in heard
@@ -177,8 +177,8 @@ def evaluation(
 
 def test_each_slot_has_as_much_to_do() -> None:
     places = [StandInSlot("a"), StandInSlot("b")]
-    found = evaluated(places, [evaluation("klmn", k=3.0)])
-    assert sorted(name for _, name, _ in found) == list("klmn")
+    ends = evaluate(places, [evaluation("klmn", k=3.0)])
+    assert sorted(name for _, name, _ in ends) == list("klmn")
     assert sorted(place.given for place in places) == [["k"], ["l m n"]]
 
 
@@ -191,8 +191,8 @@ def test_trainings_stand_alone_and_all_seeds_begin_together() -> None:
         all_well(job, tell)
 
     places = [StandInSlot(name, life) for name in "abcd"]
-    found = evaluated(places, [evaluation("mn", 0, 5), evaluation("mn", 1, 7)])
-    assert sorted(found) == [(0, "m", ""), (0, "n", ""), (1, "m", ""), (1, "n", "")]
+    ends = evaluate(places, [evaluation("mn", 0, 5), evaluation("mn", 1, 7)])
+    assert sorted(ends) == [(0, "m", ""), (0, "n", ""), (1, "m", ""), (1, "n", "")]
 
 
 def test_what_a_lost_slot_has_not_told_is_evaluated_by_another() -> None:
@@ -201,27 +201,27 @@ def test_what_a_lost_slot_has_not_told_is_evaluated_by_another() -> None:
         raise SlotLostError("the node is gone")
 
     alive = StandInSlot("b")
-    found = evaluated([StandInSlot("a", life), alive], [evaluation("klmn")])
-    assert sorted(found) == [(0, name, "") for name in "klmn"]
+    ends = evaluate([StandInSlot("a", life), alive], [evaluation("klmn")])
+    assert sorted(ends) == [(0, name, "") for name in "klmn"]
     assert alive.given[-1] in {"m", "n"}
 
 
 def test_what_is_lost_twice_is_lost() -> None:
     places = [StandInSlot(name, lose) for name in "abc"]
-    assert evaluated(places, [evaluation("m", 2, 5)]) == [(2, "m", "the node is gone")]
+    assert evaluate(places, [evaluation("m", 2, 5)]) == [(2, "m", "the node is gone")]
     assert sum(len(place.given) for place in places) == 2
 
 
 def test_without_a_slot_that_takes_it_it_is_lost() -> None:
     other = StandInSlot("a", settings=["bf16"])
-    assert evaluated([other], [evaluation("mn")]) == [
+    assert evaluate([other], [evaluation("mn")]) == [
         (0, "m", "no device is left for fp32"), (0, "n", "no device is left for fp32"),
     ]  # fmt: skip
 
 
 def test_words_are_of_all_shares_together() -> None:
     """The evaluation after a training does not make it begin anew."""
-    told: list[Seen] = []
+    words: list[Seen] = []
 
     def life(job: EvaluationJob, tell: Tell) -> None:
         tell(Seen(40, 80, "training m"))
@@ -230,18 +230,18 @@ def test_words_are_of_all_shares_together() -> None:
         tell(Seen(10, 10))
         all_well(job, tell)
 
-    evaluated([StandInSlot("a", life)], [evaluation("m", 0, 5), evaluation("m", 1, 7)], told)
-    assert [seen.images for seen in told] == [40, 80, 80, 80, 120, 160, 160, 160]
-    assert {seen.size for seen in told} == {160}
+    evaluate([StandInSlot("a", life)], [evaluation("m", 0, 5), evaluation("m", 1, 7)], words)
+    assert [word.images for word in words] == [40, 80, 80, 80, 120, 160, 160, 160]
+    assert {word.size for word in words} == {160}
 
 
 def test_words_of_no_known_size_are_passed_on() -> None:
-    told: list[Seen] = []
+    words: list[Seen] = []
 
     def life(job: EvaluationJob, tell: Tell) -> None:
         tell(Seen(5, None))
         tell(Seen(9, None))
         all_well(job, tell)
 
-    evaluated([StandInSlot("a", life)], [evaluation("m")], told)
-    assert told == [Seen(5, None), Seen(9, None)]
+    evaluate([StandInSlot("a", life)], [evaluation("m")], words)
+    assert words == [Seen(5, None), Seen(9, None)]

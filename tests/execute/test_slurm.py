@@ -172,7 +172,7 @@ def test_an_index_without_a_part_is_refused(
     assert done.returncode != 0 and reason in done.stderr
 
 
-def submitted(*words: str) -> list[str]:
+def submit_script(*words: str) -> list[str]:
     """What the stand-in says of each job."""
     line = [sys.executable, sbatch.__file__, *words]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
@@ -191,7 +191,7 @@ def test_an_array_that_is_cut_and_submitted_again_is_the_run_in_one_piece(
     behind = shlex.quote(str(Path(script).with_name("merge.sh")))
     assert merge == f"then merge: sbatch --dependency=afterany:$job {behind}"
     # The signal comes behind the first record of the first part, of four.
-    assert submitted(script, "--cut", "0") == ["4242_0 143", "4242_1 0"]
+    assert submit_script(script, "--cut", "0") == ["4242_0 143", "4242_1 0"]
     parts = [Path("it's/parts/000"), Path("it's/parts/001")]
     begun, done = (len(records.read(part)) for part in parts)
     assert 0 < begun < 4 and done == 2
@@ -202,7 +202,7 @@ def test_an_array_that_is_cut_and_submitted_again_is_the_run_in_one_piece(
     assert "1 of 2 parts is not finished (it's/parts/000): run the command of each again" in err
 
     before = (parts[0] / "records.jsonl").read_bytes()
-    assert submitted(script) == ["4242_0 0", "4242_1 0"]
+    assert submit_script(script) == ["4242_0 0", "4242_1 0"]
     assert (parts[0] / "records.jsonl").read_bytes().startswith(before)
     assert "001: is finished already\n" in Path("it's/logs/4242_1.log").read_text()
     code, _, err = cmx("merge", *parts, "--out", "it's/whole")
@@ -210,13 +210,13 @@ def test_an_array_that_is_cut_and_submitted_again_is_the_run_in_one_piece(
 
     code, _, err = cmx("run", suite, "--device", "cpu", "--only", "*/params/*", "--out", "one")
     assert code == 0, err
-    whole, one = Path("it's/whole"), Path("one")
-    run, other = records.read_run(whole), records.read_run(one)
+    whole, undivided = Path("it's/whole"), Path("one")
+    run, other = records.read_run(whole), records.read_run(undivided)
     assert (run.suite_hash, run.only) == (other.suite_hash, ())
     assert list(run.cells) == gaps.every_cell(run) and run.finished
     exact, timed = ([each for each in records.read(whole) if (each.measure == "params") is counted]
                     for counted in (True, False))  # fmt: skip
-    values = {each.cell: each.values for each in records.read(one)}
+    values = {each.cell: each.values for each in records.read(undivided)}
     assert {each.cell: each.values for each in exact} == values and len(exact) == len(values) == 2
     assert sorted((each.cell, each.replicate) for each in timed if each.status == "ok") == [
         (cell, number) for cell in sorted({*run.cells} - values.keys()) for number in (0, 1)

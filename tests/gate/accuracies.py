@@ -34,7 +34,7 @@ def evaluated(wrong: Sequence[int], second: Sequence[int] | None = None, **detai
     right = {"top1": COUNT - len(wrong)}
     if second is not None:
         right["top5"] = right["top1"] + len(second)
-    told = {
+    facts = {
         "dataset": "digits", "images": COUNT, "correct": right, "unlabelled": 0,
         "broken": {}, "preprocessing": PREPROCESSING, "weights": "in1k", "weights_sha256": "ab",
         **details,
@@ -42,7 +42,7 @@ def evaluated(wrong: Sequence[int], second: Sequence[int] | None = None, **detai
     return Record(
         RUN.cells[0], NAME, "accuracy", FP16.key, 0, "ok",
         {metric: [number / COUNT] for metric, number in right.items()}, "", "e1",
-        "2026-01-01T00:00:00+00:00", 2.0, details=told,
+        "2026-01-01T00:00:00+00:00", 2.0, details=facts,
     )  # fmt: skip
 
 

@@ -83,22 +83,22 @@ def stand_in_pairs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """
 
     def install(answer: Callable[[str, int], float]) -> list[str]:
-        seen: list[str] = []
+        names: list[str] = []
 
         def measure(cell: Cell, base: Any, head: Any, rng: random.Random, layers: int = 0) -> Pair:
-            seen.append(cell.model.name)
+            names.append(cell.model.name)
             return pair_of(cell.model.name, answer(cell.model.name, layers))
 
         @contextmanager
         def both(
             paths: Mapping[str, str], log: Path, timeout: float, shared: Path
         ) -> Iterator[tuple[None, None]]:
-            seen.append("|")
+            names.append("|")
             yield None, None
 
         monkeypatch.setattr(pairs, "measure", measure)
         monkeypatch.setattr(ab, "both", both)
         monkeypatch.setattr(code, "trace", lambda *_: None)
-        return seen
+        return names
 
     return install

@@ -35,23 +35,23 @@ def compared(plan: Any, gate: Gate = GATE) -> list[Comparison]:
     return ab.compare(plan, PATHS, gate, Path("log"), lambda *_: None).comparisons()
 
 
-def by_model(found: list[Comparison]) -> dict[str, Comparison]:
-    return {one.model: one for one in found}
+def by_model(comparisons: list[Comparison]) -> dict[str, Comparison]:
+    return {comparison.model: comparison for comparison in comparisons}
 
 
 def test_each_model_until_it_is_decided(stand_in_pairs: Callable[..., list[str]]) -> None:
     means = {"even": 0.0, "slower": 0.06, "faster": -0.1}
     stand_in_pairs(normal(lambda name, layers: means[name], 0.005))
-    found = compared(plan_of(*means))
-    assert {name: one.state for name, one in by_model(found).items()} == {
+    comparisons = compared(plan_of(*means))
+    assert {name: comparison.state for name, comparison in by_model(comparisons).items()} == {
         "even": "PASS", "slower": "FAIL", "faster": "PASS",
     }  # fmt: skip
-    for one in found:
-        assert one.n[0] in rule.LOOKS
-        assert one.low is not None
-        assert one.high is not None
-        assert one.low < one.slowdown < one.high  # type: ignore[operator]
-    decided = by_model(found)
+    for comparison in comparisons:
+        assert comparison.n[0] in rule.LOOKS
+        assert comparison.low is not None
+        assert comparison.high is not None
+        assert comparison.low < comparison.slowdown < comparison.high  # type: ignore[operator]
+    decided = by_model(comparisons)
     assert decided["slower"].slowdown == pytest.approx(0.062, abs=0.01)
     assert decided["slower"].base == pytest.approx(2 / 0.02)  # a batch of two in 20 ms
 
@@ -59,10 +59,10 @@ def test_each_model_until_it_is_decided(stand_in_pairs: Callable[..., list[str]]
 def test_every_round_has_fresh_servers_and_all_undecided_models(
     stand_in_pairs: Callable[..., list[str]],
 ) -> None:
-    seen = stand_in_pairs(lambda name, layers: 0.0 if name == "a" else 0.5)
+    order = stand_in_pairs(lambda name, layers: 0.0 if name == "a" else 0.5)
     compared(plan_of("a", "b"))
-    rounds = "".join(seen).split("|")[1:]
-    assert [sorted(one) for one in rounds] == [["a", "b"]] * rule.LOOKS[0]
+    rounds = "".join(order).split("|")[1:]
+    assert [sorted(names) for names in rounds] == [["a", "b"]] * rule.LOOKS[0]
 
 
 def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
@@ -70,10 +70,11 @@ def test_out_of_budget_is_inconclusive_and_says_what_would_decide(
 ) -> None:
     noise = iter([0.1, -0.1, 0.08, -0.06, 0.05, -0.02] * 20)
     stand_in_pairs(lambda name, layers: next(noise))
-    [found] = compared(plan_of("a"), Gate(0.05, budget=0))
-    assert (found.state, found.n, found.reason) == ("INCONCLUSIVE", (1, 1), "fewer than 4 pairs")
+    [comparison] = compared(plan_of("a"), Gate(0.05, budget=0))
+    assert (comparison.state, comparison.n) == ("INCONCLUSIVE", (1, 1))
+    assert comparison.reason == "fewer than 4 pairs"
     wide = comparing.judge(
-        cell_of("a"), [pair_of("a", one) for one in (0.1, -0.1, 0.08, -0.06)], 0.05
+        cell_of("a"), [pair_of("a", ratio) for ratio in (0.1, -0.1, 0.08, -0.06)], 0.05
     )
     assert wide.state == "INCONCLUSIVE"
     assert wide.more is not None
@@ -107,12 +108,14 @@ def test_what_would_decide_is_priced_by_the_wall(
     monkeypatch.setattr(ab, "both", lambda *given: pass_by(24.0, both(*given)))
     monkeypatch.setattr(pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
     monkeypatch.setattr(comparing, "judge_untimed", lambda *_: pass_by(50.0, ()))
-    found = compared(plan_of("a", "b"), Gate(0.05, budget=29))
-    assert [(one.more, one.seconds_more) for one in found] == [(3, 45.0), (3, 45.0)]
-    [budget] = {one.budget for one in found}
+    comparisons = compared(plan_of("a", "b"), Gate(0.05, budget=29))
+    for comparison in comparisons:
+        assert (comparison.more, comparison.seconds_more) == (3, 45.0)
+    assert len(comparisons) == 2
+    [budget] = {comparison.budget for comparison in comparisons}
     assert budget == 30 + 90
-    found = compared(plan_of("a", "b"), Gate(0.05, units.seconds(units.budget(budget))))
-    assert {one.state for one in found} == {"FAIL"}
+    comparisons = compared(plan_of("a", "b"), Gate(0.05, units.seconds(units.budget(budget))))
+    assert {comparison.state for comparison in comparisons} == {"FAIL"}
 
 
 def test_the_columns_say_what_is_judged() -> None:
@@ -123,12 +126,13 @@ def test_the_columns_say_what_is_judged() -> None:
     pair = replace(pair_of("a", ratio), blocks=blocks)
     assert pair.seconds("head") / pair.seconds("base") == pytest.approx(1.0, abs=0.02)
     assert pair.log_ratio == pytest.approx(ratio)
-    found = comparing.judge(cell_of("a"), [pair] * 4, 0.05)
-    assert found.base is not None and found.head is not None and found.slowdown is not None
-    assert found.base / found.head == pytest.approx(1.02)
-    assert found.slowdown == pytest.approx(0.02)
+    comparison = comparing.judge(cell_of("a"), [pair] * 4, 0.05)
+    assert comparison.base is not None and comparison.head is not None
+    assert comparison.slowdown is not None
+    assert comparison.base / comparison.head == pytest.approx(1.02)
+    assert comparison.slowdown == pytest.approx(0.02)
     level = 2 / math.sqrt(pair.seconds("base") * pair.seconds("head"))
-    assert math.sqrt(found.base * found.head) == pytest.approx(level)
+    assert math.sqrt(comparison.base * comparison.head) == pytest.approx(level)
 
 
 def test_nothing_is_decided_between_looks() -> None:
@@ -152,11 +156,11 @@ def test_a_side_that_fails(
     def fail(name: str, layers: int) -> float:
         raise PairError(reasons)
 
-    seen = stand_in_pairs(fail)
-    [found] = compared(plan_of("a"))
-    assert found.state == state
-    assert "boom" in found.reason
-    assert seen == ["|", "a"]  # no second try
+    order = stand_in_pairs(fail)
+    [comparison] = compared(plan_of("a"))
+    assert comparison.state == state
+    assert "boom" in comparison.reason
+    assert order == ["|", "a"]  # no second try
 
 
 @pytest.mark.parametrize(
@@ -174,10 +178,10 @@ def test_a_lost_process_gets_a_second_try(
             raise left.pop()
         return 0.0
 
-    seen = stand_in_pairs(answer)
-    [found] = compared(plan_of("a"))
-    assert (found.state, found.n[0]) == (state, n)
-    assert seen.count("a") == times + n
+    order = stand_in_pairs(answer)
+    [comparison] = compared(plan_of("a"))
+    assert (comparison.state, comparison.n[0]) == (state, n)
+    assert order.count("a") == times + n
 
 
 def test_what_was_lost_is_tried_again_although_the_budget_is_spent(
@@ -191,8 +195,8 @@ def test_what_was_lost_is_tried_again_although_the_budget_is_spent(
         return 0.0
 
     stand_in_pairs(answer)
-    [found] = compared(plan_of("a"), Gate(0.05, budget=0))
-    assert (found.state, found.n) == ("INCONCLUSIVE", (1, 1))
+    [comparison] = compared(plan_of("a"), Gate(0.05, budget=0))
+    assert (comparison.state, comparison.n) == ("INCONCLUSIVE", (1, 1))
 
 
 @pytest.mark.parametrize(
@@ -229,9 +233,9 @@ def test_exact_metrics_of_both_sides(
     monkeypatch.setattr(ab, "both", lambda *_: nullcontext(servers))
     plan = plan_of()
     plan.cells = (cell_of("a", "params"), cell_of("a", "latency"))
-    found = compared(plan)
-    *params, latency = found
-    assert {one.metric.name: one.state for one in params} == states
+    comparisons = compared(plan)
+    *params, latency = comparisons
+    assert {comparison.metric.name: comparison.state for comparison in params} == states
     assert (latency.state, latency.reason[:20]) == ("INCOMPARABLE", "ab times throughput ")
 
 
@@ -239,7 +243,7 @@ def test_each_base_in_turn(stand_in_pairs: Callable[..., list[str]]) -> None:
     stand_in_pairs(lambda name, layers: 0.0)
     bases = {"base": "old", "anchor": "oldest"}
     verdict = ab.verdict(plan_of("a"), bases, "new", GATE, Path("log"), lambda *_: None)
-    assert [one.against for one in verdict.comparisons] == ["base", "anchor"]
+    assert [comparison.against for comparison in verdict.comparisons] == ["base", "anchor"]
     assert [name for name, _ in verdict.sides] == ["base", "head", "anchor"]
     assert verdict.state == "PASS"
     assert verdict.notes == ("no cause of disturbance in 8 pairs",)
@@ -333,8 +337,8 @@ def test_an_anchor_of_other_code_is_compared(same_code: list[str]) -> None:
     bases = {"base": "old", "anchor": "oldest"}
     verdict = ab.verdict(plan_of("a"), bases, "new", GATE, Path("log"), lambda *_: None)
     assert verdict.state == "PASS"
-    assert [one.against for one in verdict.comparisons] == ["anchor"]
-    assert [one.is_empty for one in verdict.contrasts] == [True, False]
+    assert [comparison.against for comparison in verdict.comparisons] == ["anchor"]
+    assert [contrast.is_empty for contrast in verdict.contrasts] == [True, False]
 
 
 def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
@@ -345,7 +349,7 @@ def test_an_exact_metric_that_differs_has_a_cause_that_is_not_seen(
     monkeypatch.setattr(comparing, "judge_untimed", lambda *_: [failed])
     plan = plan_of("a")
     plan.cells = (*plan.cells, cell_of("a", "params"))
-    assert [one.state for one in compared(plan)] == ["FAIL", "PASS"]
+    assert [comparison.state for comparison in compared(plan)] == ["FAIL", "PASS"]
 
 
 def test_where_head_has_another_cmx_bench_this_python_plans_and_finds_heads_modules(

@@ -80,10 +80,10 @@ def pairs_of(plan: Any, *slots: StandInSlot) -> list[Alongside]:
 
 def test_each_model_has_a_pair_a_round() -> None:
     slots = [StandInSlot("cuda:0"), StandInSlot("cuda:1")]
-    found = pairs_of(plan_of("a", "b"), *slots)
-    models = [pair.model for pair in found]
+    timed = pairs_of(plan_of("a", "b"), *slots)
+    models = [pair.model for pair in timed]
     assert models.count("a") == models.count("b") == alongside.FEWEST_ROUNDS
-    assert all(pair.log_ratio == 0 for pair in found)
+    assert all(pair.log_ratio == 0 for pair in timed)
     assert all(slot.given for slot in slots)
 
 

@@ -33,6 +33,6 @@ def test_a_block_side_by_side_cancels_a_slower_core() -> None:
 def test_the_error_is_that_of_medians() -> None:
     rng = random.Random(2)
     drawn = [[block(rng.gauss(0, 0.01)) for _ in range(15)] for _ in range(1000)]
-    medians = [statistics.median(one.log_ratio for one in each) for each in drawn]
+    medians = [statistics.median(block.log_ratio for block in each) for each in drawn]
     mean_error = statistics.fmean(map(blocks.error, drawn))
     assert mean_error == pytest.approx(statistics.stdev(medians), rel=0.1)

@@ -54,28 +54,32 @@ def earlier(run: Run) -> Run:
     return replace(run, created="2025-12-31T00:00:00+00:00")
 
 
-def write_folder_anew(folder: Path, run: Run, found: list[Record]) -> Path:
+def write_folder_anew(folder: Path, run: Run, lines: list[Record]) -> Path:
     folder.mkdir(exist_ok=True)
-    return write_folder(folder, run, found)
+    return write_folder(folder, run, lines)
 
 
-def scaled(name: str, metric: str, factor: float) -> list[Record]:
+def scale(name: str, metric: str, factor: float) -> list[Record]:
     """RECORDS with the samples of one metric of one model multiplied."""
     return [
-        replace(one, values={**one.values, metric: [factor * each for each in one.values[metric]]})
-        if one.model == name and metric in one.values
-        else one
-        for one in RECORDS
+        replace(
+            record,
+            values={**record.values, metric: [factor * each for each in record.values[metric]]},
+        )
+        if record.model == name and metric in record.values
+        else record
+        for record in RECORDS
     ]
 
 
 def of(verdict: Verdict, name: str, metric: str, setting: str = "") -> Comparison:
-    [found] = [
-        one
-        for one in verdict.comparisons
-        if (one.model, one.metric.name) == (name, metric) and setting in ("", one.setting)
+    [comparison] = [
+        comparison
+        for comparison in verdict.comparisons
+        if (comparison.model, comparison.metric.name) == (name, metric)
+        and setting in ("", comparison.setting)
     ]
-    return found
+    return comparison
 
 
 def test_a_copy_of_the_run_is_no_baseline(tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_a_run_that_measured_the_same_passes(judge: Callable[..., Verdict]) -> N
 def test_throughput_counts_by_the_time_it_takes(
     judge: Callable[..., Verdict], factor: float, state: str, slowdown: float
 ) -> None:
-    verdict = judge(scaled(NAMES[1], "throughput", factor))
+    verdict = judge(scale(NAMES[1], "throughput", factor))
     timed = of(verdict, NAMES[1], "throughput")
     assert (timed.state, verdict.state) == (state, state)
     assert timed.slowdown == pytest.approx(slowdown)
@@ -109,7 +113,7 @@ def test_throughput_counts_by_the_time_it_takes(
 
 
 def test_between_is_inconclusive_and_says_what_would_decide(judge: Callable[..., Verdict]) -> None:
-    verdict = judge(scaled(NAMES[1], "throughput", 1 / 1.03))
+    verdict = judge(scale(NAMES[1], "throughput", 1 / 1.03))
     timed = of(verdict, NAMES[1], "throughput")
     assert (timed.state, verdict.state) == ("INCONCLUSIVE", "INCONCLUSIVE")
     # Five processes of 2 s a run have the spread of one per cent that `values` gives them.
@@ -120,10 +124,10 @@ def test_between_is_inconclusive_and_says_what_would_decide(judge: Callable[...,
 
 @pytest.mark.parametrize("factor", [1.01, 0.99])
 def test_an_exact_metric_must_be_equal(judge: Callable[..., Verdict], factor: float) -> None:
-    verdict = judge(scaled(NAMES[2], "macs", factor))
-    found = of(verdict, NAMES[2], "macs")
-    assert (found.state, verdict.state) == ("FAIL", "FAIL")
-    assert found.reason == "an exact metric changed"
+    verdict = judge(scale(NAMES[2], "macs", factor))
+    comparison = of(verdict, NAMES[2], "macs")
+    assert (comparison.state, verdict.state) == ("FAIL", "FAIL")
+    assert comparison.reason == "an exact metric changed"
 
 
 def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., Verdict]) -> None:
@@ -143,7 +147,7 @@ def test_a_metric_without_a_better_direction_is_not_judged(judge: Callable[..., 
 def test_other_machines_compare_exact_metrics_only(judge: Callable[..., Verdict]) -> None:
     elsewhere = ENVIRONMENT | {"torch": "2.99"}
     moved = replace(RUN, machine=elsewhere, environments={"e1": elsewhere})
-    verdict = judge(scaled(NAMES[0], "throughput", 0.5), run=moved)
+    verdict = judge(scale(NAMES[0], "throughput", 0.5), run=moved)
     timed = of(verdict, NAMES[0], "throughput")
     assert timed.state == "INCOMPARABLE"
     assert timed.reason == "measured elsewhere: torch 2.15.0, now 2.99"
@@ -160,12 +164,12 @@ def test_a_metric_of_which_less_is_better(
     judge: Callable[..., Verdict], factor: float, state: str
 ) -> None:
     run = make_run(PAPER[:2], measures=("latency",))
-    found = make_records(run)
+    lines = make_records(run)
     slow = [
-        replace(one, values={k: [factor * v for v in vs] for k, vs in one.values.items()})
-        for one in found
+        replace(record, values={k: [factor * v for v in vs] for k, vs in record.values.items()})
+        for record in lines
     ]
-    assert of(judge(slow, run, found, run), NAMES[0], "latency_p50").state == state
+    assert of(judge(slow, run, lines, run), NAMES[0], "latency_p50").state == state
 
 
 @pytest.mark.parametrize("side", ["run", "base_run"])
@@ -196,18 +200,20 @@ def test_a_missing_model_fails(judge: Callable[..., Verdict]) -> None:
 
 
 def test_a_cell_that_was_not_measured_fails(judge: Callable[..., Verdict]) -> None:
-    gone = [one for one in RECORDS if (one.model, one.measure) != (NAMES[0], "macs")]
+    gone = [record for record in RECORDS if (record.model, record.measure) != (NAMES[0], "macs")]
     assert of(judge(gone), NAMES[0], "macs").reason == "not measured"
     assert judge(gone).state == "FAIL"
 
 
 def test_a_newly_failed_cell_fails(judge: Callable[..., Verdict]) -> None:
     broken = [
-        failed(one, "boom") if (one.model, one.measure) == (NAMES[0], "throughput") else one
-        for one in RECORDS
+        failed(record, "boom")
+        if (record.model, record.measure) == (NAMES[0], "throughput")
+        else record
+        for record in RECORDS
     ]
-    found = of(judge(broken), NAMES[0], "throughput")
-    assert (found.state, found.reason) == ("FAIL", "newly failed: boom")
+    comparison = of(judge(broken), NAMES[0], "throughput")
+    assert (comparison.state, comparison.reason) == ("FAIL", "newly failed: boom")
     both = of(judge(broken, base=broken), NAMES[0], "throughput")
     assert (both.state, both.reason) == ("INCOMPARABLE", "failed in both: boom")
 
@@ -218,13 +224,15 @@ def test_what_failed_in_some_processes_of_both_is_judged_by_the_others(
     def partly(records: list[Record]) -> list[Record]:
         return [failed(record, "boom") if record.replicate == 4 else record for record in records]
 
-    verdict = judge(partly(scaled(NAMES[0], "throughput", 0.5)), base=partly(RECORDS))
+    verdict = judge(partly(scale(NAMES[0], "throughput", 0.5)), base=partly(RECORDS))
     slower, same = (of(verdict, name, "throughput") for name in NAMES[:2])
     assert (slower.state, same.state) == ("FAIL", "PASS")
     assert slower.reason == "some processes failed in both: boom"
     newly = of(judge(partly(RECORDS)), NAMES[0], "throughput")
     assert (newly.state, newly.reason) == ("FAIL", "newly failed: boom")
-    broken = [failed(one, "boom") if one.measure == "throughput" else one for one in RECORDS]
+    broken = [
+        failed(record, "boom") if record.measure == "throughput" else record for record in RECORDS
+    ]
     lost = of(judge(broken, base=partly(RECORDS)), NAMES[0], "throughput")
     assert (lost.state, lost.reason) == ("FAIL", "newly failed in every process: boom")
 
@@ -264,13 +272,17 @@ def test_a_baseline_without_any_timing_passes_nothing(
 def test_an_anchor_catches_what_adds_up(tmp_path: Path) -> None:
     """Two losses of 2.4 % pass one by one and fail together."""
     runs = {
-        name: write_folder_anew(tmp_path / name, RUN, scaled(NAMES[0], "throughput", factor))
+        name: write_folder_anew(tmp_path / name, RUN, scale(NAMES[0], "throughput", factor))
         for name, factor in (("first", 1.0), ("second", 1 / 1.024), ("third", 1 / 1.05))
     }
     others = {"baseline": runs["second"], "anchor": runs["first"]}
     _, verdict = check.verdict(runs["third"], others, 0.05)
-    timed = [one for one in verdict.comparisons if one.metric.name == "throughput"]
-    states = {one.against: one.state for one in timed if one.model == NAMES[0]}
+    timed = [
+        comparison for comparison in verdict.comparisons if comparison.metric.name == "throughput"
+    ]
+    states = {
+        comparison.against: comparison.state for comparison in timed if comparison.model == NAMES[0]
+    }
     assert states["anchor"] == "FAIL"
     assert states["baseline"] != "FAIL"
 
@@ -282,10 +294,13 @@ def test_a_comparison_that_rests_on_disturbed_processes_says_so(
 
     def restless(calm: int) -> list[Record]:
         return [
-            watched(one, "..d.." if one.model == NAMES[1] and one.replicate >= calm else ".....")
-            if one.measure == "throughput"
-            else one
-            for one in RECORDS
+            watched(
+                record,
+                "..d.." if record.model == NAMES[1] and record.replicate >= calm else ".....",
+            )
+            if record.measure == "throughput"
+            else record
+            for record in RECORDS
         ]
 
     head = judge(restless(2), base=restless(3))
@@ -309,11 +324,11 @@ def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> N
             return None if record.replicate > 4 else moved if record.replicate == 4 else record
         return record
 
-    head = [one for record in make_records(run) if (one := restless(record)) is not None]
+    head = [kept for record in make_records(run) if (kept := restless(record)) is not None]
     verdict = judge(head, run, base=head[:], base_run=run)
     counts = {name: of(verdict, name, "throughput") for name in NAMES}
-    assert [one.n for one in counts.values()] == [(4, 4), (4, 4), (10, 10)]
-    assert [one.left_out for one in counts.values()] == [(6, 6), (1, 1), (0, 0)]
+    assert [comparison.n for comparison in counts.values()] == [(4, 4), (4, 4), (10, 10)]
+    assert [comparison.left_out for comparison in counts.values()] == [(6, 6), (1, 1), (0, 0)]
     assert of(verdict, NAMES[0], "params").n == (1, 1)
     shown = table(verdict)
     place = [column.key for column in shown.columns].index("n")
@@ -327,7 +342,7 @@ def test_n_counts_what_the_interval_rests_on(judge: Callable[..., Verdict]) -> N
 
 
 def test_sides_with_other_numbers_of_processes_show_both(judge: Callable[..., Verdict]) -> None:
-    fewer = [one for one in RECORDS if one.replicate < 4]
+    fewer = [record for record in RECORDS if record.replicate < 4]
     compared = of(judge(fewer), NAMES[0], "throughput")
     assert compared.n == (5, 4)
     assert processes(compared) == ["5", "4"]
@@ -347,8 +362,10 @@ def test_a_cell_that_the_run_skipped(
     machine = ENVIRONMENT | {"driver": driver}
     run = replace(RUN, machine=machine, environments={"e1": machine})
     skipped = [
-        replace(one, status="skipped", values={}, reason="it") if one.measure == "memory" else one
-        for one in RECORDS
+        replace(record, status="skipped", values={}, reason="it")
+        if record.measure == "memory"
+        else record
+        for record in RECORDS
     ]
     memory = of(judge(skipped, run), NAMES[0], "peak_memory")
     assert (memory.state, memory.reason) == (state, f"{reason}: it")

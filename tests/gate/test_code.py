@@ -60,18 +60,18 @@ def contrast(base: Ran, head: Ran) -> Contrast:
     return code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
 
 
-def said(*found: Contrast, comparisons: tuple[Comparison, ...] = ()) -> dict[str, str]:
-    verdict = Verdict("t", 0.05, (), comparisons, contrasts=found)
+def said(*contrasts: Contrast, comparisons: tuple[Comparison, ...] = ()) -> dict[str, str]:
+    verdict = Verdict("t", 0.05, (), comparisons, contrasts=contrasts)
     return {fact.term: fact.text for fact in code_in_use.facts(verdict)}
 
 
 def test_the_same_code_in_two_checkouts(side: Side) -> None:
-    found = contrast(side("one"), side("other"))
-    assert found.is_empty
-    assert said(found) == {
+    contrasted = contrast(side("one"), side("other"))
+    assert contrasted.is_empty
+    assert said(contrasted) == {
         "Same code": "compiled libraries (1 file), mypkg (2 files, from one and from other)"
     }
-    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    verdict = Verdict("t", 0.05, (), (), contrasts=(contrasted,))
     assert verdict.state == "NOTHING COMPARED"
     assert headline(verdict) == (
         "NOTHING COMPARED: 1 model uses the same code on both sides (3 files and all versions are "
@@ -86,23 +86,23 @@ def test_the_same_code_in_two_checkouts(side: Side) -> None:
 )
 def test_one_file_that_differs(side: Side, file: str, text: str) -> None:
     """Of code, of settings that it reads, of compiled code."""
-    found = contrast(side("one"), side("other", FILES | {file: text}))
-    assert not found.is_empty
-    assert f" in use (mypkg/{file})" in said(found)["Code that differs"]
+    contrasted = contrast(side("one"), side("other", FILES | {file: text}))
+    assert not contrasted.is_empty
+    assert f" in use (mypkg/{file})" in said(contrasted)["Code that differs"]
 
 
 def test_a_file_that_differs_and_that_nobody_runs(side: Side) -> None:
-    found = contrast(side("one"), side("other", FILES | {"unused.py": "pass"}))
-    assert found.is_empty
-    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    contrasted = contrast(side("one"), side("other", FILES | {"unused.py": "pass"}))
+    assert contrasted.is_empty
+    verdict = Verdict("t", 0.05, (), (), contrasts=(contrasted,))
     assert "mypkg/unused.py differs, and no model uses it" in headline(verdict)
 
 
 def test_checkouts_from_which_nothing_ran(side: Side) -> None:
     nothing: dict[str, Any] = {"libraries": {}, "versions": {}}
-    found = contrast(side("one", ran=(), **nothing), side("other", ran=(), **nothing))
-    assert found.is_empty and found.idle == ("one", "other")
-    verdict = Verdict("t", 0.05, (), (), contrasts=(found,))
+    contrasted = contrast(side("one", ran=(), **nothing), side("other", ran=(), **nothing))
+    assert contrasted.is_empty and contrasted.idle == ("one", "other")
+    verdict = Verdict("t", 0.05, (), (), contrasts=(contrasted,))
     assert "no model uses a file of one or of other" in headline(verdict)
 
 
@@ -110,8 +110,10 @@ def test_a_file_that_ran_on_one_side_alone(side: Side) -> None:
     """No difference where the other side has the same, and could have run it."""
     assert contrast(side("one"), side("other", ran=("net.py", "net.json", "unused.py"))).is_empty
     more = FILES | {"new.py": ""}
-    found = contrast(side("base"), side("head", more, ran=("net.py", "net.json", "new.py")))
-    assert said(found)["Code that differs"].startswith("mypkg: 1 of 3 files in use (mypkg/new.py)")
+    contrasted = contrast(side("base"), side("head", more, ran=("net.py", "net.json", "new.py")))
+    assert said(contrasted)["Code that differs"].startswith(
+        "mypkg: 1 of 3 files in use (mypkg/new.py)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,9 +125,9 @@ def test_a_file_that_ran_on_one_side_alone(side: Side) -> None:
     ],
 )
 def test_versions_and_variables_that_differ(side: Side, parts: dict[str, Any], text: str) -> None:
-    found = contrast(side("one"), side("other", **parts))
-    assert not found.is_empty
-    assert said(found)["Code that differs"].startswith(text)
+    contrasted = contrast(side("one"), side("other", **parts))
+    assert not contrasted.is_empty
+    assert said(contrasted)["Code that differs"].startswith(text)
 
 
 def test_the_installed_version_is_not_that_of_a_checkout(side: Side) -> None:
@@ -149,19 +151,19 @@ def test_what_is_read_elsewhere_is_of_a_moment(side: Side, tmp_path: Path) -> No
 
 
 def test_only_some_models_differ(side: Side) -> None:
-    one, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
-    by_side = {"base": {"net": one, "mixer": one}, "head": {"net": other, "mixer": one}}
+    first, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
+    by_side = {"base": {"net": first, "mixer": first}, "head": {"net": other, "mixer": first}}
     paths = {"base": "one", "head": "other"}
-    found = code.contrast(by_side, paths, {"net": "My net", "mixer": "Mixer", "gone": "Gone"})
-    assert (found.same, found.is_empty) == (("Mixer",), False)
-    assert "all that Mixer uses" in said(found)["Same code"]
-    assert "what Gone uses on the side of base: it failed there" in said(found)["Not known"]
+    contrasted = code.contrast(by_side, paths, {"net": "My net", "mixer": "Mixer", "gone": "Gone"})
+    assert (contrasted.same, contrasted.is_empty) == (("Mixer",), False)
+    assert "all that Mixer uses" in said(contrasted)["Same code"]
+    assert "what Gone uses on the side of base: it failed there" in said(contrasted)["Not known"]
 
 
 def test_of_several_sides_one_is_not_compared(side: Side) -> None:
-    one, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
-    same = contrast(one, one)
-    differs = replace(contrast(other, one), against="anchor")
+    first, other = side("one"), side("other", FILES | {"net.py": "depth = 3"})
+    same = contrast(first, first)
+    differs = replace(contrast(other, first), against="anchor")
     passed = Comparison("net", "My net", "r56", METRICS["params"], "anchor", "PASS")
     facts = said(same, differs, comparisons=(passed,))
     assert facts["Nothing compared (base)"].startswith("1 model uses the same code on both sides")
@@ -171,8 +173,8 @@ def test_of_several_sides_one_is_not_compared(side: Side) -> None:
 
 def test_a_side_that_does_not_tell_is_not_the_same(side: Side) -> None:
     by_side: code.RanBySide = {"head": {"net": side("other")}}
-    found = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
-    assert not found.is_empty
+    contrasted = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
+    assert not contrasted.is_empty
 
 
 def test_what_several_processes_of_a_model_tell_is_put_together(side: Side) -> None:
@@ -182,8 +184,8 @@ def test_what_several_processes_of_a_model_tell_is_put_together(side: Side) -> N
         sources = {part: getattr(ran, part) for part in code._PARTS} | {"of_later": 1}
         code.keep(by_side, "base", cell_of("net"), {"environment": ENVIRONMENT, "sources": sources})
     assert [*by_side["base"]["net"].files] == ["mypkg/net.py", "mypkg/net.json"]
-    found = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
-    assert [*found.files["base"]["My net"]] == ["mypkg/net.py", "mypkg/net.json"]
+    contrasted = code.contrast(by_side, {"base": "one", "head": "other"}, {"net": "My net"})
+    assert [*contrasted.files["base"]["My net"]] == ["mypkg/net.py", "mypkg/net.json"]
 
 
 def test_the_commit_of_a_side(side: Side, tmp_path: Path) -> None:

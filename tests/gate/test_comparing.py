@@ -61,8 +61,8 @@ def test_macs_by_other_words_are_not_compared(
         "head": {"values": {"macs": [9]}, "details": head},
     }
 
-    [found] = compared(monkeypatch, lambda worker, order: answers[worker.side.name])
-    assert (found.state, found.reason) == (state, reason)
+    [comparison] = compared(monkeypatch, lambda worker, order: answers[worker.side.name])
+    assert (comparison.state, comparison.reason) == (state, reason)
 
 
 def compared(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Iterator[Comparison]:
@@ -83,5 +83,5 @@ def test_an_exact_cell_whose_process_died_has_a_second_try(
             raise left.pop()
         return {"values": {"macs": [8]}}
 
-    [found] = compared(monkeypatch, ask)
-    assert found.state == state
+    [comparison] = compared(monkeypatch, ask)
+    assert comparison.state == state

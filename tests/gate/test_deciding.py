@@ -133,13 +133,13 @@ def test_too_few_processes(metric: str, planned: int, state: str, more: int | No
 def test_what_a_model_lost_fails(tmp_path: Path) -> None:
     """Of 360 images that were right 40 are wrong now, and 4 others right."""
     verdict = accuracies.judge(tmp_path, range(40), range(4, 80))
-    [found] = verdict.comparisons
-    assert (found.state, verdict.state, found.more) == ("FAIL", "FAIL", None)
-    assert found.n == (COUNT, COUNT)
-    assert found.base == 0.9 and found.head == 0.81
-    assert found.slowdown == pytest.approx(360 / 324 - 1)
+    [comparison] = verdict.comparisons
+    assert (comparison.state, verdict.state, comparison.more) == ("FAIL", "FAIL", None)
+    assert comparison.n == (COUNT, COUNT)
+    assert comparison.base == 0.9 and comparison.head == 0.81
+    assert comparison.slowdown == pytest.approx(360 / 324 - 1)
     error = math.sqrt(44 / (360 * 324))
-    assert found.low == pytest.approx(math.exp(math.log(360 / 324) - 1.959964 * error) - 1)
+    assert comparison.low == pytest.approx(math.exp(math.log(360 / 324) - 1.959964 * error) - 1)
     assert "top-1: 10 % lower, 95 % interval" in headline(verdict)
 
 
@@ -155,14 +155,15 @@ def test_top_5_is_judged_by_its_own_images(tmp_path: Path) -> None:
 
 
 def test_the_same_predictions_pass(tmp_path: Path) -> None:
-    [found] = accuracies.judge(tmp_path, range(40), range(40)).comparisons
-    assert (found.state, found.slowdown, found.low, found.high) == ("PASS", 0, 0, 0)
+    [comparison] = accuracies.judge(tmp_path, range(40), range(40)).comparisons
+    assert comparison.state == "PASS"
+    assert (comparison.slowdown, comparison.low, comparison.high) == (0, 0, 0)
 
 
 def test_as_many_other_images_wrong_are_no_change_but_doubt(tmp_path: Path) -> None:
     """Half of all images changed sides: nobody can tell that this is within 5 %."""
-    [found] = accuracies.judge(tmp_path, range(200), range(200, 400)).comparisons
-    assert (found.state, found.slowdown, found.more) == ("INCONCLUSIVE", 0, None)
+    [comparison] = accuracies.judge(tmp_path, range(200), range(200, 400)).comparisons
+    assert (comparison.state, comparison.slowdown, comparison.more) == ("INCONCLUSIVE", 0, None)
 
 
 @pytest.mark.parametrize(
@@ -170,11 +171,11 @@ def test_as_many_other_images_wrong_are_no_change_but_doubt(tmp_path: Path) -> N
 )
 def test_a_model_that_has_nothing_right_any_more(tmp_path: Path, right: int, state: str) -> None:
     """By McNemar's exact test: 2⁻⁹ is below the level of a failure, 2⁻⁸ above."""
-    [found] = accuracies.judge(tmp_path, range(COUNT - right), range(COUNT)).comparisons
-    assert (found.state, found.base, found.head) == (state, right / COUNT, 0)
+    [comparison] = accuracies.judge(tmp_path, range(COUNT - right), range(COUNT)).comparisons
+    assert (comparison.state, comparison.base, comparison.head) == (state, right / COUNT, 0)
 
 
 def test_eight_images_that_a_model_lost_decide_nothing(tmp_path: Path) -> None:
     """2⁻⁸ by the exact test, although the share is 2.8 standard errors lower."""
-    [found] = accuracies.judge(tmp_path, range(330), range(338)).comparisons
-    assert found.state == "INCONCLUSIVE"
+    [comparison] = accuracies.judge(tmp_path, range(330), range(338)).comparisons
+    assert comparison.state == "INCONCLUSIVE"

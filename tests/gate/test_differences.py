@@ -27,7 +27,7 @@ from ..report.synthetic import (
     write_folder,
 )
 from . import accuracies
-from .test_check import NAMES, RECORDS, RUN, judge, of, scaled
+from .test_check import NAMES, RECORDS, RUN, judge, of, scale
 
 __all__ = ["judge"]
 
@@ -51,8 +51,8 @@ def test_a_setting_is_the_same_by_its_key_whatever_its_name() -> None:
 
 def test_a_setting_with_other_values_is_the_same_by_its_name() -> None:
     other = replace(FP16, layout="nhwc", image_size=192)
-    told = "the setting paper differs: layout nchw, now nhwc, image_size 224, now 192"
-    assert pair((FP16,), (other,)) == {("r224", "r192"): told, (FP16.key, other.key): told}
+    sentence = "the setting paper differs: layout nchw, now nhwc, image_size 224, now 192"
+    assert pair((FP16,), (other,)) == {("r224", "r192"): sentence, (FP16.key, other.key): sentence}
 
 
 def test_names_that_change_places_move_nothing() -> None:
@@ -62,9 +62,9 @@ def test_names_that_change_places_move_nothing() -> None:
 
 def test_a_size_that_another_setting_still_has_is_not_moved() -> None:
     smaller = replace(FP16, image_size=192)
-    told = pair((FP16, FP32), (smaller, FP32))
-    assert told["r224", "r224"] == "" and told["", "r192"] == ""
-    assert told[FP16.key, smaller.key].endswith("image_size 224, now 192")
+    reasons = pair((FP16, FP32), (smaller, FP32))
+    assert reasons["r224", "r224"] == "" and reasons["", "r192"] == ""
+    assert reasons[FP16.key, smaller.key].endswith("image_size 224, now 192")
 
 
 def test_what_has_another_name_is_gone_and_new() -> None:
@@ -92,17 +92,17 @@ def by_word(by: str, macs: float) -> list[Record]:
     """RECORDS with the MACs of the first model counted by a word of the user's."""
     details = {"given": {"aten::asin": {"by": by, "macs": 0}}}
     return [
-        replace(one, details=details, values={"macs": [macs], "activations": [1]})
-        if one.cell == f"{NAMES[0]}/macs/r224"
-        else one
-        for one in RECORDS
+        replace(record, details=details, values={"macs": [macs], "activations": [1]})
+        if record.cell == f"{NAMES[0]}/macs/r224"
+        else record
+        for record in RECORDS
     ]
 
 
 def test_macs_by_another_word_are_not_compared(judge: Callable[..., Verdict]) -> None:
-    found = of(judge(by_word("zero", 5), base=by_word("own:count", 5)), NAMES[0], "macs")
-    assert found.state == "INCOMPARABLE"
-    assert found.reason == "counted by other words: aten::asin own:count, now zero"
+    comparison = of(judge(by_word("zero", 5), base=by_word("own:count", 5)), NAMES[0], "macs")
+    assert comparison.state == "INCOMPARABLE"
+    assert comparison.reason == "counted by other words: aten::asin own:count, now zero"
     assert of(judge(by_word("zero", 5)), NAMES[0], "macs").state == "INCOMPARABLE"
     same = judge(by_word("zero", 5), base=by_word("zero", 5))
     assert of(same, NAMES[0], "macs").state == "PASS"
@@ -173,7 +173,7 @@ def test_what_fails_names_what_else_differs(judge: Callable[..., Verdict]) -> No
     wider = replace(RUN.models[0], args={"dim": 512}, kernel_size=3)
     moved = RUN.machine | {"torchvision": "0.30", "git_commit": "ab"}
     run = replace(RUN, models=(wider, *RUN.models[1:]), machine=moved)
-    verdict = judge(scaled(NAMES[0], "throughput", 0.5), run)
+    verdict = judge(scale(NAMES[0], "throughput", 0.5), run)
     assert of(verdict, NAMES[0], "throughput").reason == (
         "the model differs: args.dim none, now 512; measured with other software: torchvision "
         "unknown, now 0.30"
@@ -215,29 +215,38 @@ def test_images_that_are_prepared_otherwise_are_not_compared(tmp_path: Path) -> 
     """What is judged is a model, and this is none of it."""
     geometry = {**accuracies.PREPROCESSING["geometry"], "crop_pct": 0.9}  # type: ignore[dict-item]
     other = {**accuracies.PREPROCESSING, "geometry": geometry, "mean": [0.25]}
-    [found] = accuracies.judge(tmp_path, range(40), range(200), preprocessing=other).comparisons
-    assert (found.state, found.reason) == (
+    [comparison] = accuracies.judge(
+        tmp_path, range(40), range(200), preprocessing=other
+    ).comparisons
+    assert (comparison.state, comparison.reason) == (
         "INCOMPARABLE",
         "evaluated otherwise: geometry.crop_pct 1.0, now 0.9, mean [0.5], now [0.25]",
     )
 
 
 def test_weights_that_differ_are_judged_and_named(tmp_path: Path) -> None:
-    [found] = accuracies.judge(tmp_path, range(40), range(200), weights_sha256="cd").comparisons
-    assert (found.state, found.reason) == ("FAIL", "the model differs: weights_sha256 ab, now cd")
+    [comparison] = accuracies.judge(
+        tmp_path, range(40), range(200), weights_sha256="cd"
+    ).comparisons
+    assert (comparison.state, comparison.reason) == (
+        "FAIL",
+        "the model differs: weights_sha256 ab, now cd",
+    )
 
 
 def test_other_classes_to_choose_among_are_not_compared(tmp_path: Path) -> None:
-    [found] = accuracies.judge(tmp_path, range(40), range(40), valid_labels_sha256="ab").comparisons
-    assert found.state == "INCOMPARABLE"
-    assert found.reason == "evaluated among other classes: valid_labels differ"
+    [comparison] = accuracies.judge(
+        tmp_path, range(40), range(40), valid_labels_sha256="ab"
+    ).comparisons
+    assert comparison.state == "INCOMPARABLE"
+    assert comparison.reason == "evaluated among other classes: valid_labels differ"
 
 
 def test_weights_resampled_from_other_sizes_are_not_compared(tmp_path: Path) -> None:
-    [found] = accuracies.judge(
+    [comparison] = accuracies.judge(
         tmp_path, range(40), range(40), resampled={"image_size": 160}
     ).comparisons
-    assert (found.state, found.reason) == (
+    assert (comparison.state, comparison.reason) == (
         "INCOMPARABLE",
         "weights were resampled from no other size in the baseline, from 160 px in the run",
     )
@@ -278,9 +287,9 @@ def test_without_predictions_or_a_second_training_nothing_is_judged(
         (tmp_path / name).mkdir()
         report = check._read(write_folder(tmp_path / name, run, [accuracies.evaluated(range(40))]))
         result = report.results[key]
-        told = result._replace(details={**result.details, **details})
-        reports.append(replace(report, results={key: told}))
+        altered = result._replace(details={**result.details, **details})
+        reports.append(replace(report, results={key: altered}))
     base, head = reports
     sides = Sides(base.results[key], head.results[key])
-    found = check._compare(base, head, sides, 0.05, "baseline")
-    assert (found.state, found.reason) == ("INCOMPARABLE", reason)
+    comparison = check._compare(base, head, sides, 0.05, "baseline")
+    assert (comparison.state, comparison.reason) == ("INCOMPARABLE", reason)

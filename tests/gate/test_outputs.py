@@ -37,7 +37,9 @@ AWKWARD = (
 SETTING = "cpu-fp32-nchw-eager-b1-r128-t1"
 
 
-def made(model: str, state: State, metric: str = "throughput", **fields: Any) -> Comparison:
+def make_comparison(
+    model: str, state: State, metric: str = "throughput", **fields: Any
+) -> Comparison:
     given: dict[str, Any] = {"label": model.capitalize(), "setting": SETTING, "against": "base"}
     return Comparison(model=model, state=state, metric=METRICS[metric], **(given | fields))
 
@@ -47,7 +49,7 @@ def slower(model: str = "resnet18", state: State = "FAIL", **fields: Any) -> Com
         "label": "ResNet-18", "base": 42.0, "head": 42.0 / 1.072, "slowdown": 0.072, "low": 0.051,
         "high": 0.093, "detectable": 0.031, "n": (8, 8),
     }  # fmt: skip
-    return made(model, state, **(given | fields))
+    return make_comparison(model, state, **(given | fields))
 
 
 def even(model: str, state: State = "PASS", **fields: Any) -> Comparison:
@@ -55,7 +57,7 @@ def even(model: str, state: State = "PASS", **fields: Any) -> Comparison:
         "slowdown": 0.004, "low": -0.012, "high": 0.02, "base": 30.0, "head": 29.88,
         "detectable": 0.028, "n": (10, 10),
     }  # fmt: skip
-    return made(model, state, **(given | fields))
+    return make_comparison(model, state, **(given | fields))
 
 
 def unsure(model: str = "mixer", **fields: Any) -> Comparison:
@@ -78,14 +80,15 @@ def mixed() -> Verdict:
     """Every state once, exact metrics, two settings and two sides to be held against."""
     return verdict(
         even("deit"),
-        made("gone", "INCOMPARABLE", reason="not in the baseline"),
+        make_comparison("gone", "INCOMPARABLE", reason="not in the baseline"),
         even("resmlp", slowdown=-0.081, low=-0.09, high=-0.07, head=32.6, against="anchor"),
-        made("resnet18", "PASS", "params", base=11_689_512.0, head=11_689_512.0, slowdown=0.0),
-        made("resnet18", "FAIL", "planned_memory", base=48_168_960.0, head=60_211_200.0,
-             slowdown=0.25, n=(1, 1)),
+        make_comparison("resnet18", "PASS", "params", base=11_689_512.0, head=11_689_512.0,
+                        slowdown=0.0),
+        make_comparison("resnet18", "FAIL", "planned_memory", base=48_168_960.0, head=60_211_200.0,
+                        slowdown=0.25, n=(1, 1)),
         unsure(),
-        made("new", "NEW", head=12.5, n=(0, 5), reason="not in the baseline",
-             setting="cuda-fp16-nchw-eager-b64-r128"),
+        make_comparison("new", "NEW", head=12.5, n=(0, 5), reason="not in the baseline",
+                        setting="cuda-fp16-nchw-eager-b64-r128"),
         slower(),
         slower("resnet34", "FAIL", slowdown=None, head=None, low=None, high=None, n=(8, 0),
                detectable=None, label="ResNet-34", reason="out of memory"),
@@ -94,8 +97,8 @@ def mixed() -> Verdict:
 
 def awkward() -> Verdict:
     comparisons = [
-        made(f"m {name}", state, label=name, setting=f"s {name}", against=name, reason=name,
-             base=1.0, head=2.0, slowdown=0.5, low=0.4, high=0.6)
+        make_comparison(f"m {name}", state, label=name, setting=f"s {name}", against=name,
+                        reason=name, base=1.0, head=2.0, slowdown=0.5, low=0.4, high=0.6)
         for name, state in zip(AWKWARD, get_args(State) * 2, strict=True)
     ]  # fmt: skip
     return verdict(*comparisons, title=AWKWARD[0], notes=AWKWARD, command=AWKWARD[3],
@@ -133,8 +136,8 @@ def test_write_says_what_cannot_be_written(tmp_path: Path) -> None:
 def test_markdown_tables_are_rectangular_and_hold_no_markup_from_names() -> None:
     text = OUTPUTS["verdict.md"](awkward())
     counts = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()]
-    for one, other in pairwise(counts):
-        assert 0 in (one, other) or one == other
+    for count, other in pairwise(counts):
+        assert 0 in (count, other) or count == other
     assert set(re.findall(r"</?(\w+)", text)) == {"br", "sub"}
     assert "[link](" not in text and "@somebody" not in text
 
@@ -148,16 +151,16 @@ def test_the_page_needs_no_network_and_runs_nothing() -> None:
 
 
 def test_every_output_for_people_says_in_which_setting_all_was_measured() -> None:
-    found = verdict(slower(), even("deit"))
-    texts = [OUTPUTS[name](found) for name in ("verdict.md", "verdict.html")]
-    for text in (*texts, console.text(found, 100)):
+    judged = verdict(slower(), even("deit"))
+    texts = [OUTPUTS[name](judged) for name in ("verdict.md", "verdict.html")]
+    for text in (*texts, console.text(judged, 100)):
         assert "Measured in" in text and SETTING in text
 
 
 def test_charts_get_what_is_better_higher_each_once() -> None:
-    found = json.loads(OUTPUTS["benchmark.json"](mixed()))
-    assert len(found) == 5  # the failed and the incomparable one have no value
-    assert found[1] == {
+    rows = json.loads(OUTPUTS["benchmark.json"](mixed()))
+    assert len(rows) == 5  # the failed and the incomparable one have no value
+    assert rows[1] == {
         "name": f"resmlp throughput {SETTING}", "unit": "images/s", "value": 32.6,
         "extra": "n = 10, PASS against anchor", "range": "change ± 1.1 %",
     }  # fmt: skip

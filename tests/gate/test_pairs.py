@@ -98,9 +98,9 @@ def test_a_worker_that_dies_says_how(
 def test_an_exact_measure(both: tuple[Server, Server]) -> None:
     for side in both:
         order = pairs.describe(CELL) | {"measure": "params", "trace": True}
-        found = pairs.ask_once(side, order)["values"]
+        values = pairs.ask_once(side, order)["values"]
         parameters = build(MODEL, 56).parameters()
-        assert found["params"] == [sum(one.numel() for one in parameters)]
+        assert values["params"] == [sum(parameter.numel() for parameter in parameters)]
 
 
 def test_a_model_that_fails_says_why_for_each_side(both: tuple[Server, Server]) -> None:

@@ -17,9 +17,12 @@ def undecided(model: str, more: int | None, metric: str = "throughput") -> Compa
 def test_rounds_are_shared_by_what_is_left() -> None:
     """Two rounds of both models, then two of one alone, which has the interpreters to itself."""
     seconds = {"a": 3.0, "b": 5.0}
-    found = add_prices([undecided("a", 2), undecided("b", 4)], lambda one: seconds[one.model], 10.0)
-    assert [one.seconds_more for one in found] == [2 * (3 + 5), 2 * (5 + 5) + 2 * (5 + 10)]
-    assert [one.budget for one in found] == [None, None]
+    priced = add_prices(
+        [undecided("a", 2), undecided("b", 4)], lambda comparison: seconds[comparison.model], 10.0
+    )
+    seconds_more = [comparison.seconds_more for comparison in priced]
+    assert seconds_more == [2 * (3 + 5), 2 * (5 + 5) + 2 * (5 + 10)]
+    assert [comparison.budget for comparison in priced] == [None, None]
 
 
 def test_a_budget_lasts_until_the_last_round_of_a_comparison() -> None:
@@ -28,23 +31,25 @@ def test_a_budget_lasts_until_the_last_round_of_a_comparison() -> None:
     seconds = {"a": 3.0, "b": 5.0}
     asked = [undecided("a", 2), undecided("b", 4), undecided("b", 3, "latency_p50")]
     asked += [undecided("b", 4, "latency_p90")]
-    found = add_prices(asked[:2], lambda one: seconds[one.model], 10.0, 100.0)
-    assert [one.budget for one in found] == [100 + 2 * 18, 100 + 2 * 18 + 2 * 15]
-    found = add_prices(asked[2:], lambda one: seconds[one.model], 10.0, 100.0)
-    assert [one.budget for one in found] == [100 + 3 * 15, 100 + 4 * 15]
+    priced = add_prices(asked[:2], lambda comparison: seconds[comparison.model], 10.0, 100.0)
+    assert [comparison.budget for comparison in priced] == [100 + 2 * 18, 100 + 2 * 18 + 2 * 15]
+    priced = add_prices(asked[2:], lambda comparison: seconds[comparison.model], 10.0, 100.0)
+    assert [comparison.budget for comparison in priced] == [100 + 3 * 15, 100 + 4 * 15]
 
 
 def test_metrics_of_a_cell_share_its_processes() -> None:
     names = ("latency_p50", "latency_p90", "latency_p99")
-    found = add_prices([undecided("a", 2, name) for name in names], lambda _: 6.0, 3.0)
-    assert [one.seconds_more for one in found] == pytest.approx([2 * (6 + 3) / 3] * 3)
+    priced = add_prices([undecided("a", 2, name) for name in names], lambda _: 6.0, 3.0)
+    assert [comparison.seconds_more for comparison in priced] == pytest.approx(
+        [2 * (6 + 3) / 3] * 3
+    )
 
 
 def test_what_nothing_would_decide_costs_nothing() -> None:
-    found = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
-    assert [one.seconds_more for one in found] == [None, 12.0]
-    found = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
-    assert [one.budget for one in found] == [None, 112.0]
+    priced = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0)
+    assert [comparison.seconds_more for comparison in priced] == [None, 12.0]
+    priced = add_prices([undecided("a", None), undecided("b", 1)], lambda _: 2.0, 10.0, 100.0)
+    assert [comparison.budget for comparison in priced] == [None, 112.0]
 
 
 def test_many_undecided_comparisons_are_priced_at_once() -> None:
@@ -56,6 +61,8 @@ def test_many_undecided_comparisons_are_priced_at_once() -> None:
         return 1.0
 
     names = [f"m{place}" for place in range(200)]
-    found = add_prices([undecided(name, 900) for name in names], seconds, 10.0)
+    priced = add_prices([undecided(name, 900) for name in names], seconds, 10.0)
     assert asked == names
-    assert sum(one.seconds_more or 0 for one in found) == pytest.approx(900 * (10 + 200))
+    assert sum(comparison.seconds_more or 0 for comparison in priced) == pytest.approx(
+        900 * (10 + 200)
+    )

@@ -17,7 +17,7 @@ def change(percent: float, error: float, freedom: float = 1e6) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("seen", "state"),
+    ("change", "state"),
     [
         (change(5, 0.1), "FAIL"),
         (change(2.6, 0.1), "FAIL"),  # above half the threshold
@@ -30,8 +30,8 @@ def change(percent: float, error: float, freedom: float = 1e6) -> Change:
         (change(5, 1.0, 3), "INCONCLUSIVE"),  # few pairs have heavy tails
     ],
 )
-def test_judge(seen: Change, state: str) -> None:
-    assert rule.judge(seen, 0.05) == state
+def test_judge(change: Change, state: str) -> None:
+    assert rule.judge(change, 0.05) == state
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_another_test_may_say_what_is_worse(
 
 
 def test_bounds_are_one_sided() -> None:
-    seen = Change(0.0, 1.0, 1e9)
-    assert seen.bound(rule.FAIL_LEVEL) == pytest.approx(-2.807, abs=1e-3)
-    assert seen.bound(1 - rule.PASS_LEVEL) == pytest.approx(2.326, abs=1e-3)
+    change = Change(0.0, 1.0, 1e9)
+    assert change.bound(rule.FAIL_LEVEL) == pytest.approx(-2.807, abs=1e-3)
+    assert change.bound(1 - rule.PASS_LEVEL) == pytest.approx(2.326, abs=1e-3)
 
 
 def test_what_is_detectable_is_detected() -> None:
@@ -85,7 +85,7 @@ def test_no_number_of_pairs_is_promised_without_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "state"),
+    ("change", "state"),
     [
         # Of 50 % the half is 22.5 %, on the scale on which changes are measured, and not 25 %.
         (Change(math.log(1.235), 1e-9, 1e9), "FAIL"),
@@ -96,5 +96,5 @@ def test_no_number_of_pairs_is_promised_without_end() -> None:
         (Change(0.0, 0.40 / 2.326, 1e9), "PASS"),
     ],
 )
-def test_a_large_threshold_is_judged_by_logarithms(seen: Change, state: str) -> None:
-    assert rule.judge(seen, 0.5) == state
+def test_a_large_threshold_is_judged_by_logarithms(change: Change, state: str) -> None:
+    assert rule.judge(change, 0.5) == state

@@ -33,7 +33,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def found(stand_in_pairs: Callable[..., list[str]]) -> Floor:
+def measured_floor(stand_in_pairs: Callable[..., list[str]]) -> Floor:
     """A machine whose pairs spread by 1 %, and on which a layer costs 0.5 %."""
     stand_in_pairs(normal(lambda name, layers: 0.005 * layers, 0.01))
     return _tested()
@@ -44,16 +44,18 @@ def _tested() -> Floor:
     return selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
 
 
-def test_what_a_self_test_finds(found: Floor) -> None:
-    assert found.pairs == 2 * selftest.FEWEST_ROUNDS
+def test_what_a_self_test_finds(measured_floor: Floor) -> None:
+    assert measured_floor.pairs == 2 * selftest.FEWEST_ROUNDS
     for name in ("a", "b"):
-        assert 0.003 < found.spread[name] < 0.02
-        assert found.injected[name] == pytest.approx(0.05, abs=0.02)
-    assert found.false_alarms <= 0.01
-    assert found.misses <= 0.05
-    assert found.detectable["300"] is not None
-    assert found.detectable["300"] <= 0.04
-    assert found.least() == min(one for one in found.detectable.values() if one is not None)
+        assert 0.003 < measured_floor.spread[name] < 0.02
+        assert measured_floor.injected[name] == pytest.approx(0.05, abs=0.02)
+    assert measured_floor.false_alarms <= 0.01
+    assert measured_floor.misses <= 0.05
+    assert measured_floor.detectable["300"] is not None
+    assert measured_floor.detectable["300"] <= 0.04
+    assert measured_floor.least() == min(
+        slowdown for slowdown in measured_floor.detectable.values() if slowdown is not None
+    )
 
 
 def test_the_first_rounds_only_choose_the_layers(
@@ -92,8 +94,8 @@ def test_a_pair_costs_what_it_costs_in_a_gate(
     monkeypatch.setattr(selftest, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(selftest.ab, "both", lambda *given: pass_by(10.0, both(*given)))
     monkeypatch.setattr(selftest.pairs, "measure", lambda *given: pass_by(3.0, measure(*given)))
-    found = selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
-    assert found.seconds_a_pair == pytest.approx(3.0 + 10.0 / 2)
+    measured = selftest.run(plan_of("a", "b"), 0.05, 0, Path("log"), lambda *_: None)
+    assert measured.seconds_a_pair == pytest.approx(3.0 + 10.0 / 2)
 
 
 def test_a_suite_without_throughput_cannot_be_tested() -> None:
@@ -107,19 +109,19 @@ def test_moved_to_exactly_the_slowdown() -> None:
     assert moved == pytest.approx([math.log(1.05) - 0.01, math.log(1.05) + 0.01])
 
 
-def test_nothing_is_detectable_in_no_time(found: Floor) -> None:
+def test_nothing_is_detectable_in_no_time(measured_floor: Floor) -> None:
     assert selftest.detectable({"a": [0.01, -0.01]}, 3, random.Random(0)) is None
 
 
-def test_lines_for_people(found: Floor) -> None:
-    text = "\n".join(selftest.lines(found))
+def test_lines_for_people(measured_floor: Floor) -> None:
+    text = "\n".join(selftest.lines(measured_floor))
     assert "16 pairs of each kind on A CPU" in text
     assert "smallest slowdown caught" in text
     assert "no bias is seen" in text
 
 
 @pytest.mark.parametrize("slower", ["head", "first"])
-def test_a_bias_is_told(found: Floor, slower: str) -> None:
+def test_a_bias_is_told(measured_floor: Floor, slower: str) -> None:
     """Of one side, and of the process that was begun first, whichever side that is."""
     same = [
         replace(pair_of("a", 0.01 * sign + 0.001 * (place % 2)), base_first=base_first)
@@ -131,8 +133,12 @@ def test_a_bias_is_told(found: Floor, slower: str) -> None:
     [other] = bias.keys() - {slower}
     assert bias[slower].mean == pytest.approx(0.01, abs=0.001)
     assert abs(bias[other].mean) < bias[other].half_width
-    told = [line for line in selftest.lines(replace(found, bias=bias)) if "a bias is left" in line]
-    assert len(told) == 1
+    bias_lines = [
+        line
+        for line in selftest.lines(replace(measured_floor, bias=bias))
+        if "a bias is left" in line
+    ]
+    assert len(bias_lines) == 1
 
 
 # --- gates resampled from pairs -------------------------------------------------------------------
@@ -142,7 +148,7 @@ def test_rates_on_normal_noise() -> None:
     """Two per cent of spread, 1,000 gates: what the levels were chosen for."""
     rng = random.Random(1)
     same = [rng.gauss(0, 0.02) for _ in range(5000)]
-    slower = [one + math.log1p(0.05) for one in same]
+    slower = [ratio + math.log1p(0.05) for ratio in same]
     quiet = selftest.overall({"": same}, 0.05, 40, rng)
     assert quiet.fail <= 0.01
     assert quiet.inconclusive <= 0.01
@@ -153,7 +159,7 @@ def test_rates_on_normal_noise() -> None:
 
 def recorded(kind: str) -> dict[str, list[float]]:
     """Log-ratios of real pairs by condition; of slower ones how far they are from their model's."""
-    found: dict[tuple[str, str], list[float]] = {}
+    ratios_of: dict[tuple[str, str], list[float]] = {}
     with gzip.open(BANK, "rt", encoding="utf-8") as file:
         for pair in map(json.loads, file):
             blocks = [Block(bool(first), (a, b), (c, d)) for _, first, a, b, c, d in pair["blocks"]]
@@ -164,9 +170,9 @@ def recorded(kind: str) -> dict[str, list[float]]:
             elif condition in ("bursts", "two bursts", "short", "always"):
                 condition = "a neighbour"
             if pair["kind"] == kind:
-                found.setdefault((condition, pair["model"]), []).append(ratio)
+                ratios_of.setdefault((condition, pair["model"]), []).append(ratio)
     by_condition: dict[str, list[float]] = {}
-    for (condition, _), ratios in found.items():
+    for (condition, _), ratios in ratios_of.items():
         centre = 0.0 if kind == "same" else statistics.fmean(ratios)
         if kind == "same" or len(ratios) > 1:
             by_condition.setdefault(condition, []).extend(ratio - centre for ratio in ratios)

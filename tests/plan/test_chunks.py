@@ -33,14 +33,14 @@ Make = Callable[..., Plan]
 
 @pytest.fixture
 def make(write_suite: Callable[[str], Path], tmp_path: Path) -> Make:
-    def made(text: str, only: Sequence[str] = (), on: str = "cpu") -> Plan:
+    def make_plan(text: str, only: Sequence[str] = (), on: str = "cpu") -> Plan:
         (tmp_path / "w.pth").touch()
         file = suite.load(str(write_suite(text.replace("  cpu:", f"  {on}:"))))
         task = Evaluation(file.suite.accuracy, tmp_path)
         machine = CPU if on == "cpu" else GPU
         return making.make(file, machine, Asked(only, evaluation=task, replicate=0))
 
-    return made
+    return make_plan
 
 
 def executions(first: Plan, part: Chunk | None = None) -> Counter[tuple[str, int]]:
@@ -90,7 +90,7 @@ def test_a_setting_that_does_not_fit_is_divided_by_models(make: Make) -> None:
     ]  # fmt: skip
 
 
-def told(parts: Iterable[Chunk]) -> list[tuple[int, int]]:
+def sizes_of(parts: Iterable[Chunk]) -> list[tuple[int, int]]:
     return [(part.replicate, len(part.only)) for part in parts]
 
 
@@ -99,15 +99,15 @@ def test_what_is_trained_together_stays_together(make: Make) -> None:
     size share the weights, which are trained once."""
     on_cpu, on_gpus = (chunks.divide(make(MIXED, on=kind), 1e-9, 0.0) for kind in ("cpu", "cuda"))
     given = [part for part in on_cpu if part.only[0].startswith("given/")]
-    assert told(given) == [(0, 1), (0, 1)]  # evaluated in each setting, once
-    assert told(part for part in on_cpu if part not in given) == [(0, 4), (1, 4)]
-    assert sorted(told(on_gpus)) == [(0, 1), (0, 1), (0, 2), (0, 2), (1, 2), (1, 2)]
+    assert sizes_of(given) == [(0, 1), (0, 1)]  # evaluated in each setting, once
+    assert sizes_of(part for part in on_cpu if part not in given) == [(0, 4), (1, 4)]
+    assert sorted(sizes_of(on_gpus)) == [(0, 1), (0, 1), (0, 2), (0, 2), (1, 2), (1, 2)]
 
 
 def test_the_time_of_a_part_holds_what_is_beside_its_cells(make: Make) -> None:
     first = make(TINY)
-    (one, *_) = chunks.divide(first, 1e9, 20.0)
-    assert one.seconds == pytest.approx(20.0 + sum(first.estimates.values()))
+    (part, *_) = chunks.divide(first, 1e9, 20.0)
+    assert part.seconds == pytest.approx(20.0 + sum(first.estimates.values()))
     with pytest.raises(PlanError, match="--chunk: a job takes 20 s without its cells; give it"):
         chunks.divide(first, 20.0, 20.0)
 

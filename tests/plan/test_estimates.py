@@ -15,7 +15,7 @@ from cmx_bench.plan.users import Asked
 from cmx_bench.spec import suite
 
 from ..conftest import TINY, TRAINED
-from .test_making import Write, made
+from .test_making import Write, make_plan
 
 LARGE = """\
 name: large
@@ -131,7 +131,7 @@ def test_models_that_meta_tensors_cannot_run(
 
     def planned(name: str) -> Plan:
         text = TINY.replace("timm: resnet10t", f"python: 'user_models:{name}'")
-        return made(write_suite(text), cpu, trusted=True)
+        return make_plan(write_suite(text), cpu, trusted=True)
 
     plan = planned("Reads")
     assert (plan.models[1].source, plan.troubles) == ("python", ())
@@ -167,7 +167,7 @@ def test_a_model_with_other_classes_than_the_images_is_known_beforehand(
     text = re.sub("{name: other.*}", own, TRAINED).replace("[accuracy]", measures)
     path = write_suite(text)
     task = Evaluation(suite.load(str(path), trusted=True).suite.accuracy, Path())
-    assert list(made(path, cpu, trusted=True, evaluation=task).cautions) == cautions
+    assert list(make_plan(path, cpu, trusted=True, evaluation=task).cautions) == cautions
 
 
 def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
@@ -185,7 +185,7 @@ def test_a_model_of_one_batch_size_is_tried_with_that_of_the_suite(
     text = TINY.replace("timm: resnet10t", "python: 'fixed_models:build'")
     for batch, troubles in ((4, 0), (2, 1)):
         suite_of = write_suite(text.replace("batch_size: 2", f"batch_size: {batch}"))
-        plan = made(suite_of, cpu, trusted=True)
+        plan = make_plan(suite_of, cpu, trusted=True)
         assert len(plan.troubles) == troubles
         assert len(plan.cells) == 4
     assert (
@@ -198,13 +198,15 @@ def test_a_gpus_blocks_and_context_take_time(gpu: dict[str, Any], write_suite: W
     """Eight blocks of half a second, two seconds for the context, and three until it is warm; of
     energy ten seconds of passes and three of none."""
     text = TINY.replace("params,", "memory, energy,").replace("cpu: [{name: cpu", "cuda: [{name: x")
-    plan = made(write_suite(text), gpu)
+    plan = make_plan(write_suite(text), gpu)
     longest = {"throughput": (9.0, 11.0), "memory": (2.0, 3.5), "energy": (18.0, 20.0)}
     for cell in plan.cells:
         least, most = longest[cell.measure]
         assert least < plan.estimates[cell.key] < most, cell.key
     text = text.replace("energy, ", "")
-    searching = made(write_suite(text.replace("name: x", "name: x, compile: max-autotune")), gpu)
+    searching = make_plan(
+        write_suite(text.replace("name: x", "name: x, compile: max-autotune")), gpu
+    )
     assert min(searching.estimates.values()) > 300
 
 

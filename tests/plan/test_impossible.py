@@ -51,7 +51,7 @@ def test_a_runtime_that_is_there(write_suite: Write, cpu: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("numbers", "how", "precision", "told"),
+    ("numbers", "how", "precision", "named"),
     [
         ("bf16", "emulated", "bf16", "bf16 (AMX, AVX-512): torch emulates it"),
         ("bf16", "emulated", "autocast", "bf16 (AMX, AVX-512): torch emulates it"),
@@ -61,12 +61,13 @@ def test_a_runtime_that_is_there(write_suite: Write, cpu: dict[str, Any]) -> Non
     ],
 )  # fmt: skip
 def test_emulated_arithmetic_is_named(
-    write_suite: Write, cpu: dict[str, Any], numbers: str, how: str, precision: str, told: str
+    write_suite: Write, cpu: dict[str, Any], numbers: str, how: str, precision: str, named: str
 ) -> None:
     path = write_suite(TINY.replace("batch_size: 2", f"batch_size: 2, precision: {precision}"))
     plan = making.make(suite.load(str(path)), cpu | {numbers: how})
-    told = f"this CPU has no instructions for {told}"
-    assert [caution.startswith(told) for caution in plan.cautions] == [True] * told.endswith("it")
+    beginning = f"this CPU has no instructions for {named}"
+    begins = [caution.startswith(beginning) for caution in plan.cautions]
+    assert begins == [True] * beginning.endswith("it")
     assert all(caution.endswith("(cpu)") for caution in plan.cautions)
 
 
@@ -119,8 +120,8 @@ def test_emulated_int8_is_named(
     write_suite: Write, cpu: dict[str, Any], int8: str, cautioned: bool
 ) -> None:
     plan = making.make(suite.load(str(write_suite(JUDGED))), cpu | VERSIONS | {"int8": int8})
-    told = "this CPU has no instructions for int8 (AMX, VNNI): runtimes compute it by others"
-    assert any(caution.startswith(told) for caution in plan.cautions) == cautioned
+    beginning = "this CPU has no instructions for int8 (AMX, VNNI): runtimes compute it by others"
+    assert any(caution.startswith(beginning) for caution in plan.cautions) == cautioned
 
 
 @pytest.mark.parametrize("words", ["runtime: openvino", "compile: default, freeze: true"])

@@ -43,7 +43,7 @@ def test_devices_of_one_kind_need_one_plan(plan_for: Callable[..., Plan]) -> Non
 
 def test_each_setting_stands_once_for_each_kind(plan_for: Callable[..., Plan]) -> None:
     joined = join([plan_for("B GPU"), plan_for("A GPU"), plan_for("B GPU", device_uuid="x")])
-    assert [(one.name, one.hardware) for one in joined.settings] == [
+    assert [(setting.name, setting.hardware) for setting in joined.settings] == [
         ("paper", "A GPU"), ("paper", "B GPU"), ("full", "A GPU"), ("full", "B GPU")]  # fmt: skip
     assert [cell.key for cell in joined.cells] == [
         *(f"{model}/params/r56" for model in ("mixer", "net")),
@@ -66,11 +66,11 @@ def test_gpus_stand_before_cpus_and_each_has_its_own_settings(
     suite_file = suite.load(str(write_suite(text)))
     machines = [cpu | {"cores": 64, "threads": 64}, cpu, gpu | {"cuda": "13.0", "cudnn": 9}]
     joined = join([making.make(suite_file, machine) for machine in machines])
-    assert [(one.name, one.hardware) for one in joined.settings] == [
+    assert [(setting.name, setting.hardware) for setting in joined.settings] == [
         ("paper", "A GPU"), ("full", "A GPU"),
         ("slow", "A CPU, cores 2"), ("slow", "A CPU, cores 64")]  # fmt: skip
     assert joined.unavailable == {}
-    few, many = (one.batch_size for one in joined.settings[2:])
+    few, many = (setting.batch_size for setting in joined.settings[2:])
     assert few < many  # `auto` is resolved on each machine
 
 
@@ -126,6 +126,6 @@ def test_all_nodes_need_the_same_models_and_images(plan_for: Callable[..., Plan]
         ({"opened": {"validation": "10 images"}}, {"opened": {"validation": "9 images"}},
          r"validation images: node 1 \(A GPU\) has 10 images, node 2 \(B GPU\) 9 images; "),
     ]  # fmt: skip
-    for one, other, message in pairs:
+    for changes, other, message in pairs:
         with pytest.raises(PlanError, match=message):
-            join([replace(here, **one), replace(there, **other)])
+            join([replace(here, **changes), replace(there, **other)])

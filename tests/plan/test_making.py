@@ -25,7 +25,7 @@ from ..conftest import TINY, TRAINED
 Write = Callable[[str], Path]
 
 
-def made(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
+def make_plan(path: Path, machine: dict[str, Any], **options: Any) -> Plan:
     return making.make(suite.load(str(path)), machine, Asked(**options))
 
 
@@ -43,7 +43,7 @@ def test_settings_of_one_size_share_exact_cells(write_suite: Write, cpu: dict[st
     text = TINY.replace(
         "image_size: 56}", "image_size: 56}, {name: b, layout: nhwc, image_size: 56}"
     )
-    cells = made(write_suite(text), cpu).cells
+    cells = make_plan(write_suite(text), cpu).cells
     assert [cell.measure for cell in cells].count("params") == 2
     assert [cell.measure for cell in cells].count("throughput") == 4
 
@@ -61,7 +61,7 @@ def test_only(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
 
 def test_other_settings_are_said_to_be_missing(write_suite: Write, cpu: dict[str, Any]) -> None:
     path = write_suite(TINY + "  cuda: [{name: big}]\n")
-    assert made(path, cpu).unavailable == {
+    assert make_plan(path, cpu).unavailable == {
         "cuda/big": f"measured on a CUDA device by: python -m cmx_bench run {path} --device cuda"
     }
 
@@ -96,7 +96,7 @@ def test_what_is_refused_on_a_cpu(
     assert old in TINY
     path = write_suite(TINY.replace(old, new))
     with pytest.raises(SuiteError) as error:
-        made(path, cpu)
+        make_plan(path, cpu)
     assert message in str(error.value)
     assert str(error.value).startswith(f"{path}:")
     assert "\n" not in str(error.value)
@@ -113,10 +113,10 @@ def test_compilation_that_the_environment_switches_off(
     write_suite: Write, cpu: dict[str, Any], variable: str, value: str, refused: bool
 ) -> None:
     """Where a setting compiles; torch takes any text for yes for the last of them."""
-    assert made(write_suite(TINY), cpu | {variable: value}).cells
+    assert make_plan(write_suite(TINY), cpu | {variable: value}).cells
     path = write_suite(TINY.replace("batch_size: 2", "batch_size: 2, compile: default"))
     with pytest.raises(SuiteError) if refused else nullcontext() as caught:
-        made(path, cpu | {variable: value})
+        make_plan(path, cpu | {variable: value})
     if caught is not None:
         message = f"{variable}={value} switches compiling off; unset it, or set compile: none"
         assert message in str(caught.value)
@@ -157,22 +157,22 @@ def test_what_is_refused_on_a_gpu(
     path = write_suite(
         TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, " + setting)
     )
-    assert made(path, gpu).settings[0].device == "cuda:0"
+    assert make_plan(path, gpu).settings[0].device == "cuda:0"
     with pytest.raises(SuiteError, match="8:") as error:
-        made(path, gpu | change)
+        make_plan(path, gpu | change)
     assert message in str(error.value)
 
 
 def test_a_cpu_compiles_with_a_cpp_compiler(write_suite: Write, cpu: dict[str, Any]) -> None:
     path = write_suite(TINY.replace("batch_size: 2", "compile: default"))
-    made(path, cpu)
+    make_plan(path, cpu)
     with pytest.raises(SuiteError, match=r"needs a C\+\+ compiler; install g\+\+, or set compile:"):
-        made(path, cpu | {"cxx": False})
+        make_plan(path, cpu | {"cxx": False})
 
 
 def test_a_gpu_compiles_without_a_cpp_compiler(write_suite: Write, gpu: dict[str, Any]) -> None:
     text = TINY.replace("cpu: [{name: cpu, batch_size: 2", "cuda: [{name: x, compile: default")
-    made(write_suite(text), gpu | {"cxx": False})
+    make_plan(write_suite(text), gpu | {"cxx": False})
 
 
 @pytest.mark.parametrize(("value", "refused"), [("1", True), ("0", False)])
@@ -180,9 +180,9 @@ def test_launches_that_are_waited_for_are_refused(
     write_suite: Write, gpu: dict[str, Any], value: str, refused: bool
 ) -> None:
     path = write_suite(TINY.replace("cpu: [{name: cpu", "cuda: [{name: x"))
-    told = pytest.raises(PlanError, match="CUDA_LAUNCH_BLOCKING is set: .* unset it")
-    with told if refused else nullcontext():
-        made(path, gpu | {"CUDA_LAUNCH_BLOCKING": value})
+    refusal = pytest.raises(PlanError, match="CUDA_LAUNCH_BLOCKING is set: .* unset it")
+    with refusal if refused else nullcontext():
+        make_plan(path, gpu | {"CUDA_LAUNCH_BLOCKING": value})
 
 
 def test_a_setting_that_only_leaves_out_is_not_refused(
@@ -192,8 +192,8 @@ def test_a_setting_that_only_leaves_out_is_not_refused(
     settings = "cuda: [{name: x, precision: bf16}, {name: y, precision: fp16}]"
     path = write_suite(TINY.partition("  cpu:")[0] + f"  {settings}\n")
     with pytest.raises(SuiteError, match="bf16 needs a GPU"):
-        made(path, old)
-    cells = made(path, old, only=["*/throughput/*fp16*"]).cells
+        make_plan(path, old)
+    cells = make_plan(path, old, only=["*/throughput/*fp16*"]).cells
     assert [cell.setting.precision for cell in cells] == ["fp16"] * 2
 
 
@@ -240,7 +240,7 @@ def test_settings_that_come_to_the_same(write_suite: Write, cpu: dict[str, Any])
     text = TINY.replace("image_size: 56}", "image_size: 56}, {name: b, image_size: 56}")
     path = write_suite(text.replace("batch_size: 2", "batch_size: 64"))
     with pytest.raises(SuiteError, match=r"8:\d+: equals another setting"):
-        made(path, cpu)
+        make_plan(path, cpu)
 
 
 def test_no_setting_for_this_device(tiny: SuiteFile, gpu: dict[str, Any]) -> None:
@@ -266,8 +266,8 @@ def test_processes_that_cannot_train_together_are_refused(
     path = write_suite(TINY if batch_size is None else trains)
     asked = suite.load(str(path)).suite.accuracy
     with pytest.raises(PlanError, match=expected):
-        made(path, cpu, evaluation=Evaluation(asked, Path(), processes=processes))
-    made(path, cpu, evaluation=Evaluation(asked, Path()))
+        make_plan(path, cpu, evaluation=Evaluation(asked, Path(), processes=processes))
+    make_plan(path, cpu, evaluation=Evaluation(asked, Path()))
 
 
 @pytest.mark.parametrize(("device", "most"), [("cuda:0", 4), ("cuda:2", 2), ("cuda:3", 1)])
@@ -276,11 +276,11 @@ def test_each_process_that_trains_needs_a_gpu(
 ) -> None:
     path = write_suite(TRAINED.replace("  cpu: [{", "  cuda: [{"))
     asked, machine = suite.load(str(path)).suite.accuracy, gpu | {"device": device}
-    made(path, machine, evaluation=Evaluation(asked, Path(), processes=most))
+    make_plan(path, machine, evaluation=Evaluation(asked, Path(), processes=most))
     with pytest.raises(
         PlanError, match=f"of its own, and this machine has {most} from {device} on; "
     ):
-        made(path, machine, evaluation=Evaluation(asked, Path(), processes=2 * most))
+        make_plan(path, machine, evaluation=Evaluation(asked, Path(), processes=2 * most))
 
 
 def test_one_replicate_of_the_cells_that_have_it(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
@@ -295,14 +295,14 @@ def test_one_replicate_of_the_cells_that_have_it(tiny: SuiteFile, cpu: dict[str,
 def test_each_seed_is_a_replicate(write_suite: Write, cpu: dict[str, Any]) -> None:
     path = write_suite(TRAINED)
     evaluation = Evaluation(suite.load(str(path)).suite.accuracy, Path())
-    assert len(made(path, cpu, evaluation=evaluation, replicate=1).cells) == 2
+    assert len(make_plan(path, cpu, evaluation=evaluation, replicate=1).cells) == 2
     with pytest.raises(PlanError, match="--replicate 2: no cell has it; the last is 1"):
-        made(path, cpu, evaluation=evaluation, replicate=2)
+        make_plan(path, cpu, evaluation=evaluation, replicate=2)
 
 
 def test_one_replicate_compiles_for_itself(write_suite: Write, cpu: dict[str, Any]) -> None:
     """What one process compiles the others of a run take; a part has no others."""
     path = write_suite(TINY.replace("{name: cpu,", "{name: cpu, compile: default,"))
-    alone, whole = (made(path, cpu, replicate=number) for number in (1, None))
+    alone, whole = (make_plan(path, cpu, replicate=number) for number in (1, None))
     for cell in alone.cells:
         assert alone.estimates[cell.key] > whole.estimates[cell.key]

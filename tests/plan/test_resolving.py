@@ -13,7 +13,7 @@ from cmx_bench.plan import making, resolving
 from cmx_bench.spec.suite import SuiteFile
 
 from ..conftest import TINY
-from .test_making import Write, made
+from .test_making import Write, make_plan
 
 
 def test_what_is_read_off_the_models(tiny: SuiteFile, cpu: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_names_with_tags_and_published_convmixers(write_suite: Write, cpu: dict[
     text = TINY.replace(
         "{name: net, timm: resnet10t}", "resnet18.a1_in1k\n  - convmixer_768_32.in1k"
     )
-    _, resnet, mixer = made(write_suite(text), cpu).models
+    _, resnet, mixer = make_plan(write_suite(text), cpu).models
     assert (resnet.source, resnet.target, resnet.weights) == ("timm", "resnet18", "a1_in1k")
     assert (mixer.source, mixer.activation, mixer.weights) == ("convmixer", "ReLU", "in1k")
 
@@ -52,7 +52,7 @@ OPTIMISED = TINY.replace(
 def test_convmixers_are_optimised_by_their_names_or_by_their_keys(
     write_suite: Write, cpu: dict[str, Any]
 ) -> None:
-    plain, *models = made(write_suite(OPTIMISED), cpu).models
+    plain, *models = make_plan(write_suite(OPTIMISED), cpu).models
     assert not plain.optimised
     assert all(model.optimised for model in models)
     assert [model.source for model in models] == ["convmixer", "timm", "convmixer", "convmixer"]
@@ -65,7 +65,7 @@ def test_convmixers_are_optimised_by_their_names_or_by_their_keys(
 def test_nothing_else_is_optimised(write_suite: Write, cpu: dict[str, Any]) -> None:
     text = TINY.replace("timm: resnet10t", "timm: resnet10t, optimised: true")
     with pytest.raises(SuiteError, match="net: resnet10t is no ConvMixer, and nothing else is opt"):
-        made(write_suite(text), cpu)
+        make_plan(write_suite(text), cpu)
 
 
 MATCH = TINY.replace(
@@ -77,7 +77,7 @@ MATCH = TINY.replace(
 def test_a_match_becomes_models(write_suite: Write, cpu: dict[str, Any], target: str) -> None:
     text = MATCH.replace("match: X", f"match: {target}") + "num_classes: 10\n"
     text = text.replace("dim: 8, depth: 2", "dim: 256, depth: 4")
-    plan = made(write_suite(text), cpu)
+    plan = make_plan(write_suite(text), cpu)
     mixer, *matched = plan.models
     assert [model.family for model in matched] == ["deit", "resnet"]
     assert [model.patch_size for model in matched] == [16, None]
@@ -93,7 +93,7 @@ def test_a_match_becomes_models(write_suite: Write, cpu: dict[str, Any], target:
 
 def test_matches_keep_the_suites_order(write_suite: Write, cpu: dict[str, Any]) -> None:
     entry = "  - {match: net, families: [resnet], by: macs}\n  - {name: mixer"
-    models = made(write_suite(TINY.replace("  - {name: mixer", entry)), cpu).models
+    models = make_plan(write_suite(TINY.replace("  - {name: mixer", entry)), cpu).models
     assert [model.family for model in models] == ["resnet", "convmixer", "resnet"]
     known = {model.name: model for model in models}
     first, last = (
@@ -124,7 +124,7 @@ def test_what_cannot_be_matched(
     assert old in MATCH
     path = write_suite(MATCH.replace(old, new).replace("match: X", "match: 5M"))
     with pytest.raises(SuiteError) as error:
-        made(path, cpu)
+        make_plan(path, cpu)
     assert str(error.value).startswith(f"{path}:4:")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -139,7 +139,7 @@ def test_a_python_model_with_leave(
     )
     monkeypatch.chdir(tmp_path)
     text = TINY.replace("timm: resnet10t", "python: 'own_model:build', args: {width: 4}")
-    model = made(write_suite(text), cpu, trusted=True).models[1]
+    model = make_plan(write_suite(text), cpu, trusted=True).models[1]
     assert (model.source, model.family, model.patch_size) == ("python", "net", 2)
 
 
@@ -147,7 +147,7 @@ WORDS = TINY + "macs: {zero: [aten::asin], rules: {own::gram: 'own_rules:gram'}}
 
 
 def test_words_on_operators_go_with_every_model(write_suite: Write, cpu: dict[str, Any]) -> None:
-    models = made(write_suite(WORDS), cpu, trusted=True).models
+    models = make_plan(write_suite(WORDS), cpu, trusted=True).models
     words = {"aten::asin": "zero", "own::gram": "own_rules:gram"}
     assert [model.counted_by for model in models] == [words, words]
 
@@ -164,7 +164,7 @@ def test_words_that_cannot_be_taken(
     write_suite: Write, cpu: dict[str, Any], old: str, new: str, message: str
 ) -> None:
     with pytest.raises(SuiteError, match=re.escape(message)):
-        made(write_suite(WORDS.replace(old, new)), cpu)
+        make_plan(write_suite(WORDS.replace(old, new)), cpu)
 
 
 TAGGED = """\
@@ -185,16 +185,18 @@ def test_files_of_weights_keep_the_recipe_of_their_tag(
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "tv.pth").touch()
     given = {"resnet50": tmp_path / "mine.pth"}
-    plan = made(write_suite(TAGGED), cpu, given=given)
-    found = {model.name: (model.weights, model.recipe) for model in plan.models}
-    assert found["resnet50"] == (str(tmp_path / "mine.pth"), "gluon_in1k")
-    assert found["tv"] == (str(tmp_path / "own" / "tv.pth"), "tv_in1k")
-    [matched] = [name for name in found if name.startswith("mixer")]
-    assert found[matched][0] is None
-    plan = made(write_suite(TAGGED), cpu, given={matched: tmp_path / "mixer.pth"})
+    plan = make_plan(write_suite(TAGGED), cpu, given=given)
+    weights_of = {model.name: (model.weights, model.recipe) for model in plan.models}
+    assert weights_of["resnet50"] == (str(tmp_path / "mine.pth"), "gluon_in1k")
+    assert weights_of["tv"] == (str(tmp_path / "own" / "tv.pth"), "tv_in1k")
+    [matched] = [name for name in weights_of if name.startswith("mixer")]
+    assert weights_of[matched][0] is None
+    plan = make_plan(write_suite(TAGGED), cpu, given={matched: tmp_path / "mixer.pth"})
     assert plan.models[-1].weights == str(tmp_path / "mixer.pth")
 
 
 def test_weights_of_no_model_are_refused(write_suite: Write, cpu: dict[str, Any]) -> None:
     with pytest.raises(PlanError, match="no file is called like a model of the suite"):
-        made(write_suite(TAGGED.replace("own/tv.pth", "tv_in1k")), cpu, given={"x": Path("x.pth")})
+        make_plan(
+            write_suite(TAGGED.replace("own/tv.pth", "tv_in1k")), cpu, given={"x": Path("x.pth")}
+        )

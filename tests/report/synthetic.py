@@ -66,10 +66,10 @@ def make_run(
     replicates: int = 5,
 ) -> Run:
     cells = dict.fromkeys(
-        Cell(one, measure, setting, MEASURES[measure].scope).key
+        Cell(model, measure, setting, MEASURES[measure].scope).key
         for measure in measures
         for setting in settings
-        for one in models
+        for model in models
     )
     return Run(
         suite="paper", title=SYNTHETIC, suite_hash="0123456789ab", suite_path="suites/paper.yaml",
@@ -115,7 +115,7 @@ WORK = {
 
 def make_records(run: Run) -> list[Record]:
     """One record for each process of each planned cell, all fine, one every two seconds."""
-    places, seconds = {one.name: place for place, one in enumerate(run.models)}, count(0, 2)
+    places, seconds = {model.name: place for place, model in enumerate(run.models)}, count(0, 2)
     return [
         Record(key, name, measure, setting, replicate, "ok",
                values(measure, places[name], PARAMS.get(name, 1_000_000), replicate),
@@ -139,18 +139,18 @@ def watched(record: Record, blocks: str) -> Record:
         record,
         values={name: samples[:kept] for name, samples in record.values.items()},
         covariates={
-            "gpu_clock_reasons": [4.0 if one == "." else 68.0 for one in blocks],
-            "gpu_foreign_processes": [float(one == "x") for one in blocks],
-            "disturbed": [float(one != ".") for one in blocks],
-            "discarded": [float(one == "x") for one in blocks],
+            "gpu_clock_reasons": [4.0 if block == "." else 68.0 for block in blocks],
+            "gpu_foreign_processes": [float(block == "x") for block in blocks],
+            "disturbed": [float(block != ".") for block in blocks],
+            "discarded": [float(block == "x") for block in blocks],
         },
         discarded={"throughput": [50.0] * blocks.count("x")} if "x" in blocks else {},
     )
 
 
-def write_folder(folder: Path, run: Run, found: list[Record]) -> Path:
+def write_folder(folder: Path, run: Run, lines: list[Record]) -> Path:
     records.write_run(folder, run)
-    text = "".join(_line(record) for record in found)
+    text = "".join(_line(record) for record in lines)
     (folder / "records.jsonl").write_text(text, encoding="utf-8")
     return folder
 

@@ -38,7 +38,10 @@ def broken() -> Report:
     run = make_run(models=PAPER[:4])
     return summarise(
         run,
-        [failed(one, REASON) if one.model == BROKEN.name else one for one in make_records(run)],
+        [
+            failed(record, REASON) if record.model == BROKEN.name else record
+            for record in make_records(run)
+        ],
     )
 
 
@@ -58,13 +61,15 @@ def test_a_model_without_any_ok_record_stays(
 
 
 def test_programs_are_told_too(broken: Report) -> None:
-    rows = [one for one in csv.DictReader(io.StringIO(RENDERERS["csv"](broken)))
-            if one["model"] == BROKEN.name and one["source"] == "measured"]  # fmt: skip
-    assert {one["metric"] for one in rows} >= {"params", "macs", "throughput", "peak_memory"}
-    assert {(one["value"], one["status"]) for one in rows} == {("", "failed")}
+    rows = [row for row in csv.DictReader(io.StringIO(RENDERERS["csv"](broken)))
+            if row["model"] == BROKEN.name and row["source"] == "measured"]  # fmt: skip
+    assert {row["metric"] for row in rows} >= {"params", "macs", "throughput", "peak_memory"}
+    assert {(row["value"], row["status"]) for row in rows} == {("", "failed")}
     content = json.loads(RENDERERS["json"](broken))
-    found = [one for one in content["results"] if one["model"] == BROKEN.name]
-    assert {(one["status"], one["reason"]) for one in found} == {("failed", REASON)}
+    failed_results = [result for result in content["results"] if result["model"] == BROKEN.name]
+    assert {(result["status"], result["reason"]) for result in failed_results} == {
+        ("failed", REASON)
+    }
 
 
 def test_the_terminal_keeps_its_row(broken: Report) -> None:
@@ -89,7 +94,10 @@ def said(run: Run, run_records: list[Record]) -> Report:
     """Awkward texts wherever a user or a machine has a say, labels aside."""
     name = "".join(AWKWARD[:4]) + CONTROLS
     claims = (Claim(name, "params(resnet50) > 1"),)
-    environments = {digest: one | {"device_name": name} for digest, one in run.environments.items()}
+    environments = {
+        digest: environment | {"device_name": name}
+        for digest, environment in run.environments.items()
+    }
     run = dataclasses.replace(
         run, suite_path=name, command=name, claims=claims, environments=environments,
         unavailable={"cpu/x": name}, accuracy={"dataset": name}, title=name,

@@ -33,7 +33,7 @@ CELL = f"{RESTLESS.name}/throughput/{FP16.key}"
 def report(calm: int = 2, **changes: object) -> Report:
     """Of five processes of one model so many stayed calm."""
     run = dataclasses.replace(make_run((SLOW, RESTLESS, FAST)), **changes)  # type: ignore[arg-type]
-    return summarise(run, [restless(one, calm) for one in make_records(run)])
+    return summarise(run, [restless(record, calm) for record in make_records(run)])
 
 
 def restless(record: Record, calm: int) -> Record:
@@ -71,44 +71,46 @@ def test_only_what_was_timed_in_blocks_is_disturbed() -> None:
         return dataclasses.replace(record, values=values)
 
     run = make_run((RESTLESS,))
-    results = summarise(run, [compiled(restless(one, 0)) for one in make_records(run)]).results
+    results = summarise(
+        run, [compiled(restless(record, 0)) for record in make_records(run)]
+    ).results
     marked = [metric for (_, _, metric), result in results.items() if result.disturbed]
     assert marked == ["throughput"]
 
 
 @pytest.mark.parametrize("calm", [2, 3])
 def test_programs_are_told(calm: int) -> None:
-    made = report(calm)
+    shown = report(calm)
     expected = [RESTLESS.name] * (calm < 3)
-    frame = summary(made.samples)
+    frame = summary(shown.samples)
     assert list(frame["model"][frame["disturbed"]]) == expected
-    rows = list(csv.DictReader(io.StringIO(RENDERERS["csv"](made))))
+    rows = list(csv.DictReader(io.StringIO(RENDERERS["csv"](shown))))
     assert [row["model"] for row in rows if row["disturbed"] == "True"] == expected
     assert {row["disturbed"] for row in rows if row["source"] != "measured"} == {""}
-    results = json.loads(RENDERERS["json"](made))["results"]
-    assert [one["model"] for one in results if one["disturbed"]] == expected
+    results = json.loads(RENDERERS["json"](shown))["results"]
+    assert [result["model"] for result in results if result["disturbed"]] == expected
 
 
 def test_every_format_marks_the_cell_and_says_why() -> None:
-    made = report()
-    assert '200<sup>≈</sup><span class="detail' in RENDERERS["html"](made)
-    assert "| 200 <sup>≈</sup><br><sub>± 2.0 %, n = 5</sub> |" in RENDERERS["md"](made)
-    table = table_one(made, FP16)
+    shown = report()
+    assert '200<sup>≈</sup><span class="detail' in RENDERERS["html"](shown)
+    assert "| 200 <sup>≈</sup><br><sub>± 2.0 %, n = 5</sub> |" in RENDERERS["md"](shown)
+    table = table_one(shown, FP16)
     assert r"200\textsuperscript{\ensuremath{\approx}}" in latex.table(table)
     assert '"200 ≈ (± 2.0 %, n = 5)"' in exports.table(table)
     assert "200 ≈ ± 2.0 %, n = 5" in overview.text(table, 200)
     why = "disturbed: fewer than 3 of its processes were calm"
-    texts = [RENDERERS[name](made) for name in ("html", "md", "latex")]
+    texts = [RENDERERS[name](shown) for name in ("html", "md", "latex")]
     assert all(why in text for text in (*texts, exports.table(table), overview.text(table, 200)))
 
 
 def test_it_loses_the_digits_that_it_does_not_deserve() -> None:
     """Of 412 images/s ± 2 % all three; disturbed, two."""
     run = make_run((RESTLESS,))
-    times = [scaled(one, 4.12) for one in make_records(run)]
+    times = [scaled(record, 4.12) for record in make_records(run)]
 
     def shown(calm: int) -> str:
-        table = table_one(summarise(run, [restless(one, calm) for one in times]), FP16)
+        table = table_one(summarise(run, [restless(record, calm) for record in times]), FP16)
         return table.rows[0][[column.key for column in table.columns].index("throughput")].text
 
     assert (shown(5), shown(0)) == ("412", "410")
@@ -134,28 +136,28 @@ def test_what_is_made_of_it_is_marked_too() -> None:
         Claim("A", f"throughput({RESTLESS.name}) < throughput({FAST.name})"),
         Claim("B", f"throughput({SLOW.name}) < throughput({FAST.name})"),
     )
-    made = report(claims=claims)
-    by_key = {table.key: table for table in tables(made)}
+    shown = report(claims=claims)
+    by_key = {table.key: table for table in tables(shown)}
     assert [row[2].marks for row in by_key["claims"].rows] == ["≈", ""]
     assert ", disturbed), claimed" in by_key["claims"].rows[0][3].text
     ratios = [row[3].marks for row in by_key["fidelity"].rows if "relative" in row[1].text]
     assert ratios == ["≈", ""]
     assert by_key["order"].rows[0][2].marks == "≈"
-    claimed = json.loads(RENDERERS["json"](made))["claims"]
-    assert [one["disturbed"] for one in claimed] == [True, False]
+    claimed = json.loads(RENDERERS["json"](shown))["claims"]
+    assert [claim["disturbed"] for claim in claimed] == [True, False]
 
 
 def test_findings_say_what_rests_on_it() -> None:
-    found = findings(report(), tables(report()))
-    texts = {one.topic: one.text for one in found.items}
+    said = findings(report(), tables(report()))
+    texts = {finding.topic: finding.text for finding in said.items}
     assert "is 2.0≈ times slower than ResNet-152 here" in texts["Speed"]
     assert (
         "The fastest≈ is ResNet-50 (300 images/s), ahead of ResNet-152 (200 images/s≈)."
         in (texts["Best"])
     )
-    assert "≈ marks what rests on disturbed values" in found.note
+    assert "≈ marks what rests on disturbed values" in said.note
     calm = findings(report(3), tables(report(3)))
-    assert "≈" not in "".join([calm.note, *(one.text for one in calm.items)])
+    assert "≈" not in "".join([calm.note, *(finding.text for finding in calm.items)])
 
 
 def test_bold_that_may_be_wrong_is_said() -> None:
@@ -192,10 +194,10 @@ def test_the_explorer_shows_it() -> None:
 
 
 def test_the_headline_counts_them_and_says_what_to_do() -> None:
-    made = report()
+    shown = report()
     text = f"1 value is disturbed (marked ≈): throughput of {RESTLESS.label}"
-    assert tell_disturbed(made) == text
-    assert text in [fact.text for fact in warnings(made)]
+    assert tell_disturbed(shown) == text
+    assert text in [fact.text for fact in warnings(shown)]
     assert tell_disturbed(report(3)) == ""
 
 
@@ -210,13 +212,13 @@ def test_the_command_that_measures_again_makes_a_new_run(command: str) -> None:
 
 def test_pairs_that_flip_are_marked() -> None:
     """In another setting the restless one, far slower, is ahead of the fast one."""
-    made = make_run((RESTLESS, FAST), settings=(FP16, BF16))
+    several = make_run((RESTLESS, FAST), settings=(FP16, BF16))
     turned = [
-        scaled(one, 10)
-        if one.cell == f"{RESTLESS.name}/throughput/{BF16.key}"
-        else restless(one, 0)
-        for one in make_records(made)
+        scaled(record, 10)
+        if record.cell == f"{RESTLESS.name}/throughput/{BF16.key}"
+        else restless(record, 0)
+        for record in make_records(several)
     ]
-    by_key = {table.key: table for table in tables(summarise(made, turned))}
+    by_key = {table.key: table for table in tables(summarise(several, turned))}
     [flip] = by_key[f"flips-throughput-{FP16.key}"].rows
     assert sorted(entry.marks for entry in flip if "to" in entry.detail) == ["", "≈"]

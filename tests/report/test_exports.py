@@ -39,7 +39,7 @@ def test_results_have_exactly_the_columns_of_the_contract(
 
 def test_results_keep_full_precision(run: Run, run_records: list[Record]) -> None:
     report = summarise(run, run_records)
-    row = next(one for one in rows(RENDERERS["csv"](report)) if one["metric"] == "throughput")
+    row = next(row for row in rows(RENDERERS["csv"](report)) if row["metric"] == "throughput")
     estimate = report.results["convmixer_1536_20", FP16.key, "throughput"].estimate
     assert estimate is not None
     assert (float(row["value"]), float(row["low"])) == (estimate.value, estimate.low)
@@ -49,29 +49,29 @@ def test_results_keep_full_precision(run: Run, run_records: list[Record]) -> Non
 
 
 def test_results_tell_measured_failed_missing_and_published_apart() -> None:
-    found = rows(RENDERERS["csv"](mixed()))
-    assert {one["status"] for one in found if one["source"] == "measured"} == {
+    exported = rows(RENDERERS["csv"](mixed()))
+    assert {row["status"] for row in exported if row["source"] == "measured"} == {
         "ok", "failed", "not measured",
     }  # fmt: skip
-    published = [one for one in found if one["source"].startswith("published:")]
-    assert {one["status"] for one in published} == {f"grade {grade}" for grade in "ACFMT"}
-    assert not {one["setting"] for one in published} & {FP16.key, BF16.key, "r224"}
+    published = [row for row in exported if row["source"].startswith("published:")]
+    assert {row["status"] for row in published} == {f"grade {grade}" for grade in "ACFMT"}
+    assert not {row["setting"] for row in published} & {FP16.key, BF16.key, "r224"}
     paper = next(
-        one for one in published if one["metric"] == "top1" and one["model"] == "convmixer_768_32"
+        row for row in published if row["metric"] == "top1" and row["model"] == "convmixer_768_32"
     )
     assert (paper["value"], paper["status"]) == ("0.8016", "grade A")
 
 
 def test_every_cell_has_a_row() -> None:
     report = mixed()
-    there = {(one["model"], one["setting"]) for one in rows(RENDERERS["csv"](report))}
+    there = {(row["model"], row["setting"]) for row in rows(RENDERERS["csv"](report))}
     for key in report.run.cells:
         name, _, setting = key.split("/")
         assert (name, setting) in there
 
 
 def test_csv_carries_awkward_names() -> None:
-    labels = {one["label"] for one in rows(RENDERERS["csv"](awkward()))}
+    labels = {row["label"] for row in rows(RENDERERS["csv"](awkward()))}
     kept = (*AWKWARD[:7], *AWKWARD[9:])
     assert labels == {*kept, "bell� and lone surrogate �", "'=1+2"}  # a spreadsheet would compute
 
@@ -92,7 +92,7 @@ def test_columns_of_one_name_keep_their_own_values() -> None:
 
 def test_json_holds_raw_samples_and_sources() -> None:
     content = json.loads(RENDERERS["json"](mixed()))
-    first = next(one for one in content["results"] if one["metric"] == "throughput")
+    first = next(result for result in content["results"] if result["metric"] == "throughput")
     assert first["processes"][0]["samples"] == pytest.approx([97.804, 97.902, 98, 98.098, 98.196])
     assert content["progress"] == {
         "ok": 63,
@@ -116,35 +116,35 @@ def test_json_holds_what_was_discarded_and_what_stayed_wide() -> None:
         "without_gpu_conditions": 0,
     }
     watched = next(
-        one for one in content["results"]
-        if (one["model"], one["metric"]) == ("resnet152", "throughput")
+        result for result in content["results"]
+        if (result["model"], result["metric"]) == ("resnet152", "throughput")
     )  # fmt: skip
-    assert [one["discarded"] for one in watched["processes"]] == [[50, 50], [], [50, 50]]
-    assert [one["disturbed"] for one in watched["processes"]] == [False, False, True]
-    assert [one["covariates"]["gpu_clock_reasons"] for one in watched["processes"]] == [
+    assert [process["discarded"] for process in watched["processes"]] == [[50, 50], [], [50, 50]]
+    assert [process["disturbed"] for process in watched["processes"]] == [False, False, True]
+    assert [process["covariates"]["gpu_clock_reasons"] for process in watched["processes"]] == [
         [68, 4, 4, 68, 4, 4, 4], [4, 4, 4, 4, 4], [68, 68, 68, 68, 4, 68],
     ]  # fmt: skip
-    assert [one["covariates"]["discarded"] for one in watched["processes"]] == [
+    assert [process["covariates"]["discarded"] for process in watched["processes"]] == [
         [True, False, False, True, False, False, False], [False] * 5,
         [True, True, False, False, False, False],
     ]  # fmt: skip
     assert (watched["wanted"], watched["wide"]) == (0.03, False)
-    assert [one["model"] for one in content["results"] if one["wide"]] == ["resnet50"]
+    assert [result["model"] for result in content["results"] if result["wide"]] == ["resnet50"]
 
 
 def test_json_carries_awkward_names() -> None:
     text = RENDERERS["json"](awkward())
     content = json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
-    assert [one["label"] for one in content["run"]["models"]] == list(AWKWARD)
+    assert [model["label"] for model in content["run"]["models"]] == list(AWKWARD)
 
 
 # --- BibTeX ---------------------------------------------------------------------------------------
 
 
 def test_a_citation_has_hash_device_and_date(folder: Path) -> None:
-    found = report.read(folder)
-    text = bibtex(found)
-    digest = found.content_hash
+    shown = report.read(folder)
+    text = bibtex(shown)
+    digest = shown.content_hash
     assert text.startswith(f"@misc{{cmx-bench-paper-{digest[:12]},\n")
     assert digest in text and "Synthetic GPU 1" in text and "2026-01-01" in text
     assert "  year = 2026,\n  month = jan,\n" in text
@@ -156,8 +156,8 @@ def fields(text: str) -> dict[str, str]:
     read = {}
     for name, value in re.findall(r"^  (\w+) = (.*),$", text, re.MULTILINE):
         depth = [0]
-        for one in value:
-            depth.append(depth[-1] + {"{": 1, "}": -1}.get(one, 0))
+        for character in value:
+            depth.append(depth[-1] + {"{": 1, "}": -1}.get(character, 0))
         assert depth[-1] == 0 and min(depth) == 0
         assert value.isalnum() or depth[1:-1].count(0) == 0  # it ends where it began
         read[name] = value
@@ -167,10 +167,10 @@ def fields(text: str) -> dict[str, str]:
 def test_a_citation_keeps_its_capitals_and_has_a_key_to_sort_by(folder: Path) -> None:
     """Styles write titles small but for what has braces of its own; they sort by the author, which
     a run has not, or else by the key."""
-    found = report.read(folder)
+    shown = report.read(folder)
     title = "ConvMixer beside ResNet, DeiT, ResMLP and MLP-Mixer"
     read = fields(
-        bibtex(dataclasses.replace(found, run=dataclasses.replace(found.run, title=title)))
+        bibtex(dataclasses.replace(shown, run=dataclasses.replace(shown.run, title=title)))
     )
     assert read["title"] == f"{{{{{title}}}}}"
     assert read["key"] == "{{cmx-bench paper}}"
@@ -188,6 +188,6 @@ def test_a_citation_keeps_its_capitals_and_has_a_key_to_sort_by(folder: Path) ->
     ],
 )
 def test_a_citation_escapes_the_title(folder: Path, title: str, text: str) -> None:
-    found = report.read(folder)
-    awkward = dataclasses.replace(found, run=dataclasses.replace(found.run, title=title))
+    shown = report.read(folder)
+    awkward = dataclasses.replace(shown, run=dataclasses.replace(shown.run, title=title))
     assert fields(bibtex(awkward))["title"] == f"{{{{{text}}}}}"

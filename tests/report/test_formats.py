@@ -68,25 +68,25 @@ def mixed() -> Report:
     run = dataclasses.replace(
         run, finished="", precision=0.03, environments={"e1": ENVIRONMENT, "e2": other}
     )
-    found = []
+    lines = []
     for record in make_records(run):
         if record.cell == f"resnet152/throughput/{FP16.key}":
-            found.append(watched(record, ("x..x...", ".....", "xxdd.d")[record.replicate]))
+            lines.append(watched(record, ("x..x...", ".....", "xxdd.d")[record.replicate]))
             continue
         if record.cell == f"resmlp_big_24_224/throughput/{BF16.key}":
             if record.replicate == 0:
-                found.append(failed(record, "out of memory at batch 8 on cuda:0"))
+                lines.append(failed(record, "out of memory at batch 8 on cuda:0"))
         elif record.cell == f"resnet50/throughput/{FP16.key}" and record.replicate == 2:
-            found.append(dataclasses.replace(record, environment="e2"))
+            lines.append(dataclasses.replace(record, environment="e2"))
         elif record.cell != f"mixer_s16_224/throughput/{BF16.key}":
-            found.append(record)
-    twice = next(one for one in found if one.cell == "resnet50/params/r224")
+            lines.append(record)
+    twice = next(record for record in lines if record.cell == "resnet50/params/r224")
     values: dict[str, list[float]] = {
         "params": [1.0],
         "trainable_params": [25_557_032],
         "buffers": [8000],
     }
-    return summarise(run, [*found, dataclasses.replace(twice, values=values, replicate=1)])
+    return summarise(run, [*lines, dataclasses.replace(twice, values=values, replicate=1)])
 
 
 @cache
@@ -95,11 +95,11 @@ def awkward() -> Report:
     run = dataclasses.replace(
         make_run(models=models), title=AWKWARD[0] + AWKWARD[1], command=f"run '{AWKWARD[0]}'"
     )
-    found = [
-        failed(one, AWKWARD[0] + "\n" + AWKWARD[1]) if one.cell == "m0/macs/r224" else one
-        for one in make_records(run)
+    lines = [
+        failed(record, AWKWARD[0] + "\n" + AWKWARD[1]) if record.cell == "m0/macs/r224" else record
+        for record in make_records(run)
     ]
-    return summarise(run, found)
+    return summarise(run, lines)
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def pages() -> Mapping[str, str]:
 def test_the_page_is_balanced_and_runs_its_scripts_only(
     pages: Mapping[str, str], name: str
 ) -> None:
-    found = parsed(pages[name])
+    parser = parsed(pages[name])
     data, points, *scripts = re.findall(r"<script([^>]*)>", pages[name])
     assert data == ' type="application/json" id="cmx-bench-data"'
     assert points == ' type="application/json" id="explorer-data"'
     assert scripts == [""] * 6
-    assert not found.tags & {"iframe", "link", "img", "object", "base", "form"}
-    assert not [key for key, _ in found.attributes if key.startswith("on") or key == "style"]
-    assert len(found.ids) == len(set(found.ids))
+    assert not parser.tags & {"iframe", "link", "img", "object", "base", "form"}
+    assert not [key for key, _ in parser.attributes if key.startswith("on") or key == "style"]
+    assert len(parser.ids) == len(set(parser.ids))
 
 
 @pytest.mark.parametrize("name", ["mixed", "awkward"])
@@ -246,7 +246,7 @@ def test_figures_take_their_colours_from_the_page(pages: Mapping[str, str]) -> N
     assert len(drawn) == 11
     for svg in drawn:
         colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', svg))
-        assert {one for one in colours if not one.startswith(("var(--", "none"))} == set()
+        assert {colour for colour in colours if not colour.startswith(("var(--", "none"))} == set()
         assert "<text" in svg
     names = set(re.findall(r"var\((--[\w-]+)\)", "".join(drawn)))
     assert all(f"{name}:" in pages["mixed"] for name in names)

@@ -97,7 +97,7 @@ def report(folder: Path) -> Report:
 
 
 def test_no_value_rests_on_two_kinds(report: Report) -> None:
-    assert [one.key for one in report.run.settings] == KEYS
+    assert [setting.key for setting in report.run.settings] == KEYS
     assert not report.left_out
     for (model, setting, metric), result in report.results.items():
         assert (result.status, result.left_out) == ("ok", 0)
@@ -129,21 +129,21 @@ def test_what_is_said_of_the_whole_run_names_both(report: Report) -> None:
 
 
 def test_a_claim_is_judged_on_each_kind(report: Report) -> None:
-    states = {one.setting.title: one.state for one in judgements.judge(report)}
+    states = {judged.setting.title: judged.state for judged in judgements.judge(report)}
     assert states == {f"half on {FAST}": "HOLDS", f"half on {SLOW}": "FAILS",
                       f"full on {FAST}": "HOLDS", f"full on {SLOW}": "FAILS"}  # fmt: skip
 
 
 def test_what_another_gpu_changes_is_not_the_settings_doing(report: Report) -> None:
     """Both models change places between the kinds, and within none of them."""
-    found = [table for table in fairness.tables(report) if table.rows]
+    with_rows = [table for table in fairness.tables(report) if table.rows]
     for hardware in (FAST, SLOW):
-        mine = [table for table in found if table.title.endswith(f" · {hardware}")]
+        mine = [table for table in with_rows if table.title.endswith(f" · {hardware}")]
         assert mine
         for table in mine:
             assert "Order flips: 0." in table.remarks[0]
-    assert not [table for table in found if table.key.startswith("flips")]
-    said = {one.topic: one.text for one in findings(report, tables(report)).items}
+    assert not [table for table in with_rows if table.key.startswith("flips")]
+    said = {table.topic: table.text for table in findings(report, tables(report)).items}
     assert said[f"Settings on {FAST}"] == (
         "No other setting makes Small ConvMixer faster beyond doubt than half does. No two models "
         "change their order beyond doubt."
@@ -152,14 +152,14 @@ def test_what_another_gpu_changes_is_not_the_settings_doing(report: Report) -> N
 
 def test_each_kind_has_its_finding_on_speed(report: Report) -> None:
     """The mixer is the faster one on the first kind, and the slower one on the other."""
-    found = findings(report, tables(report))
-    said = {finding.topic: finding.text for finding in found.items}
+    shown = findings(report, tables(report))
+    said = {finding.topic: finding.text for finding in shown.items}
     first, second, *others = said
     assert (first, second) == (f"Speed on {FAST}", f"Speed on {SLOW}")
     assert "times as fast as" in said[first] and "slower than" in said[second]
     assert all(topic.endswith(f" on {FAST}") for topic in others if topic != "Claims")
-    assert f"settings half on {FAST} ({KEYS[0]}) and half on {SLOW} ({KEYS[1]})." in found.note
-    for finding in found.items[:2]:
+    assert f"settings half on {FAST} ({KEYS[0]}) and half on {SLOW} ({KEYS[1]})." in shown.note
+    for finding in shown.items[:2]:
         [table] = [table for table in tables(report) if table.key == finding.table]
         assert finding.row in [
             tuple(entry.text for entry in row[: table.naming]) for row in table.rows
@@ -199,14 +199,16 @@ def test_a_run_is_checked_kind_by_kind(measured: Callable[..., Path]) -> None:
     base, same = measured(FAST, SLOW), measured(SLOW, FAST, out="same")
     _, verdict = check.verdict(same, {"baseline": base}, 0.05)
     assert f"{FAST} and {SLOW}" in verdict.title
-    timed = [one for one in verdict.comparisons if one.metric.name == "throughput"]
+    timed = [
+        comparison for comparison in verdict.comparisons if comparison.metric.name == "throughput"
+    ]
     assert len(timed) == 8
-    assert {one.reason for one in timed} == {""}
+    assert {record.reason for record in timed} == {""}
 
 
 def test_kinds_of_other_runs_are_not_compared(measured: Callable[..., Path]) -> None:
-    two, one = measured(FAST, SLOW), measured(FAST, out="one")
-    _, verdict = check.verdict(one, {"baseline": two}, 0.05)
+    two, single = measured(FAST, SLOW), measured(FAST, out="one")
+    _, verdict = check.verdict(single, {"baseline": two}, 0.05)
     for comparison in verdict.comparisons:
         if comparison.metric.name == "throughput":
             expected = {True: f"measured elsewhere: on {FAST} and {SLOW}, now on {FAST}",
@@ -220,8 +222,8 @@ def test_history_has_a_line_for_each_kind(measured: Callable[..., Path], tmp_pat
     measured(FAST, out="runs/3")
     history = gathering.read(tmp_path / "runs")
     assert {run.machine for run in history.runs} == {f"{FAST} and {SLOW}", FAST}
-    timed = [one for one in history.series if one.metric.name == "throughput"]
-    assert sorted(len(one.points) for one in timed) == [1] * 4 + [2] * 8
+    timed = [series for series in history.series if series.metric.name == "throughput"]
+    assert sorted(len(series.points) for series in timed) == [1] * 4 + [2] * 8
 
 
 def test_parts_of_a_run_of_several_kinds_are_merged(
@@ -256,5 +258,5 @@ def test_cells_that_were_not_chosen_are_asked_for_by_a_pattern_that_nodes_know(
     report = loading.read(measured(FAST, SLOW, only=["net"]))
     remedies = [gap.remedy for gap in report.gaps if gap.reason == "not chosen by --only"]
     assert any(
-        "--only mixer/throughput/cuda-fp16-nchw-eager-b4-r56 alone" in one for one in remedies
+        "--only mixer/throughput/cuda-fp16-nchw-eager-b4-r56 alone" in remedy for remedy in remedies
     )

@@ -16,7 +16,7 @@ from .synthetic import BF16, FP16, PAPER, failed, make_records, make_run, watche
 
 
 def fact(report: Report, term: str) -> Fact | None:
-    return next((one for one in origins(report) if one.term == term), None)
+    return next((fact for fact in origins(report) if fact.term == term), None)
 
 
 def test_blocks_that_nobody_watched_are_not_counted(run: Run, run_records: list[Record]) -> None:
@@ -25,7 +25,10 @@ def test_blocks_that_nobody_watched_are_not_counted(run: Run, run_records: list[
 
 
 def test_discarded_blocks_are_counted(run: Run, run_records: list[Record]) -> None:
-    some = [watched(one, ".x..x..") if one.measure == "throughput" else one for one in run_records]
+    some = [
+        watched(record, ".x..x..") if record.measure == "throughput" else record
+        for record in run_records
+    ]
     assert fact(summarise(run, some), "Blocks") == Fact(
         "Blocks",
         "110 of 385 discarded for disturbed conditions "
@@ -34,7 +37,10 @@ def test_discarded_blocks_are_counted(run: Run, run_records: list[Record]) -> No
 
 
 def test_processes_that_stayed_disturbed_are_a_warning(run: Run, run_records: list[Record]) -> None:
-    some = [watched(one, "xd.dd.") if one.measure == "throughput" else one for one in run_records]
+    some = [
+        watched(record, "xd.dd.") if record.measure == "throughput" else record
+        for record in run_records
+    ]
     blocks = fact(summarise(run, some), "Blocks")
     assert blocks is not None and blocks.warning
     assert blocks.text.endswith("; 55 of 55 processes stayed disturbed")
@@ -49,23 +55,26 @@ def test_reasons_are_those_of_each_discarded_block(run: Run, run_records: list[R
         "disturbed": [1.0] * 4,
         "discarded": [1.0, 1.0, 1.0, 0.0],
     }
-    one = next(one for one in run_records if one.measure == "throughput")
-    some = [dataclasses.replace(one, covariates=conditions)]
+    timed = next(record for record in run_records if record.measure == "throughput")
+    some = [dataclasses.replace(timed, covariates=conditions)]
     assert summarise(run, some).blocks.reasons == {"steal": 2, "a slowed core": 2}
 
 
 def test_a_gpu_that_nobody_watched_is_a_warning(run: Run, run_records: list[Record]) -> None:
     def without(record: Record) -> Record:
-        seen = dict(watched(record, "....").covariates)
-        del seen["gpu_clock_reasons"]
-        return dataclasses.replace(record, covariates=seen)
+        covariates = dict(watched(record, "....").covariates)
+        del covariates["gpu_clock_reasons"]
+        return dataclasses.replace(record, covariates=covariates)
 
-    some = [without(one) if one.measure == "throughput" else one for one in run_records]
+    some = [without(record) if record.measure == "throughput" else record for record in run_records]
     beware = Fact("Beware", "what held the GPU back, and its other processes, were not watched "
                             "(install cmx-bench[nvidia])", warning=True)  # fmt: skip
     assert beware in warnings(summarise(run, some))
     cpu = make_run(settings=(dataclasses.replace(FP16, device="cpu"),))
-    others = [without(one) if one.measure == "throughput" else one for one in make_records(cpu)]
+    others = [
+        without(record) if record.measure == "throughput" else record
+        for record in make_records(cpu)
+    ]
     on_a_cpu = summarise(cpu, others)
     assert beware not in warnings(on_a_cpu)
     blocks = Fact("Blocks", "0 of 220 discarded for disturbed conditions")
@@ -79,7 +88,7 @@ def test_a_line_says_where_it_was_measured_and_how_far_it_came(
     line = f"{where} · 44 of 44 cells measured · {FP16.key}"
     assert status(summarise(run, run_records)) == Fact("Run", line)
     begun = dataclasses.replace(run, finished="", settings=(FP16, BF16))
-    rest = [one for one in run_records[1:] if one.cell != run_records[-1].cell]
+    rest = [record for record in run_records[1:] if record.cell != run_records[-1].cell]
     some = [failed(run_records[0], "out of memory"), *rest]
     assert status(summarise(begun, some)) == Fact(
         "Run",
@@ -94,7 +103,7 @@ def test_what_must_be_known_is_not_among_what_is_folded_away(
     report = summarise(run, [failed(run_records[0], "out of memory"), *run_records[1:]])
     beware = Fact("Beware", "1 failure, with reasons below", warning=True)
     assert warnings(report) == [beware]
-    terms = [one.term for one in origins(report)]
+    terms = [fact.term for fact in origins(report)]
     assert terms == ["Device", "Cells", "Measuring time", "Begun", "Code", "Suite", "Command",
                      "Content"]  # fmt: skip
 
@@ -103,11 +112,14 @@ def test_a_quick_run_says_what_it_cannot_show(run: Run, run_records: list[Record
     assert headline.quick(summarise(run, run_records)) == ""
     quick = dataclasses.replace(run, quick=True, replicates=2)
     trained = dataclasses.replace(quick, accuracy={"train": {"name": "digits"}, "seeds": [0]})
-    for one, words in ((quick, "timings; measure without --quick"), (trained, "to be trained; ")):
-        text = headline.quick(summarise(one, run_records))
+    for shortened, words in (
+        (quick, "timings; measure without --quick"),
+        (trained, "to be trained; "),
+    ):
+        text = headline.quick(summarise(shortened, run_records))
         assert text.startswith("this is a quick run, of 2 rounds within a minute: it shows no ")
         assert words in text
-        assert Fact("Beware", text, warning=True) in warnings(summarise(one, run_records))
+        assert Fact("Beware", text, warning=True) in warnings(summarise(shortened, run_records))
 
 
 def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
@@ -126,10 +138,10 @@ def test_what_is_disturbed_in_a_quick_run_is_measured_in_full(run: Run) -> None:
 def test_cells_that_stayed_wide_are_a_warning(run: Run, run_records: list[Record]) -> None:
     key = f"resnet50/throughput/{FP16.key}"
     noisy = [
-        dataclasses.replace(one, values={"throughput": [100.0 + 5 * one.replicate]})
-        if one.cell == key
-        else one
-        for one in run_records
+        dataclasses.replace(record, values={"throughput": [100.0 + 5 * record.replicate]})
+        if record.cell == key
+        else record
+        for record in run_records
     ]
     report = summarise(dataclasses.replace(run, precision=0.03), noisy)
     text = "1 cell stayed too wide (wanted ± 3.0 %): throughput of ResNet-50 ± 9.4 %"
@@ -155,15 +167,15 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(
     run: Run, run_records: list[Record]
 ) -> None:
     """One cell has a single process, one two that differ by a tenth; the others have all."""
-    one, two = f"resnet50/throughput/{FP16.key}", f"resnet152/throughput/{FP16.key}"
+    first, two = f"resnet50/throughput/{FP16.key}", f"resnet152/throughput/{FP16.key}"
     few = [
         dataclasses.replace(record, values={"throughput": [100.0 * 1.1**record.replicate]})
         if record.cell == two
         else record
         for record in run_records
-        if record.replicate < {one: 1, two: 2}.get(record.cell, 5)
+        if record.replicate < {first: 1, two: 2}.get(record.cell, 5)
     ]
-    cut = dataclasses.replace(run, budget=40.0, cut_off={two: 3, one: 4})
+    cut = dataclasses.replace(run, budget=40.0, cut_off={two: 3, first: 4})
     report = summarise(cut, few)
     text = (
         "the budget of 40 s was spent before 2 cells had as many processes as wanted: throughput "
@@ -171,16 +183,16 @@ def test_what_a_budget_cut_off_is_named_the_widest_first(
     )
     assert cut_off(report) == text
     assert Fact("Beware", text, warning=True) in warnings(report)
-    texts = {one.term: one.text for one in origins(report)}
+    texts = {fact.term: fact.text for fact in origins(report)}
     assert ", with a budget of 40 s; " in texts["Measuring time"]
     assert cut_off(summarise(dataclasses.replace(run, budget=40.0), run_records)) == ""
 
 
 def test_what_others_did_before_is_told(run: Run, run_records: list[Record]) -> None:
     for busy, warning in ((0.04, False), (1.3, True)):
-        seen = Neighbours(5.0, 2, 2, busy, 0.0)
-        report = summarise(dataclasses.replace(run, neighbours=seen), run_records)
-        assert Fact("Load before", str(seen), warning=warning) in origins(report)
+        load = Neighbours(5.0, 2, 2, busy, 0.0)
+        report = summarise(dataclasses.replace(run, neighbours=load), run_records)
+        assert Fact("Load before", str(load), warning=warning) in origins(report)
 
 
 def test_of_several_settings_a_cell_is_named_with_its_own() -> None:
@@ -193,7 +205,7 @@ def test_of_several_settings_a_cell_is_named_with_its_own() -> None:
 
 
 def test_many_cells_that_stayed_wide_stay_one_line(run: Run, run_records: list[Record]) -> None:
-    few = [one for one in run_records if one.replicate == 0]
+    few = [record for record in run_records if record.replicate == 0]
     text = too_wide(summarise(dataclasses.replace(run, precision=0.03), few))
     assert text.startswith("11 cells stayed too wide (wanted ± 3.0 %): throughput of ConvMixer-15")
     assert text.count("throughput of") == text.count("without an interval") == 1

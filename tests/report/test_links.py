@@ -73,10 +73,13 @@ def test_of_runs_side_by_side(runs: list[tuple[Run, list[Record]]]) -> None:
 
 
 def test_of_a_verdict_with_a_history(tmp_path: Path, runs: list[tuple[Run, list[Record]]]) -> None:
-    run, found = runs[0]
+    run, lines = runs[0]
     for day in range(1, 9):
         again = dataclasses.replace(run, created=f"2026-01-{day:02}T00:00:00+00:00")
-        then = [slowed(one) if day > 4 and one.measure == "throughput" else one for one in found]
+        then = [
+            slowed(record) if day > 4 and record.measure == "throughput" else record
+            for record in lines
+        ]
         (tmp_path / f"run{day}").mkdir()
         write_folder(tmp_path / f"run{day}", again, then)
     head, verdict = check.verdict(tmp_path / "run8", {"baseline": tmp_path / "run1"}, 0.05)
@@ -97,7 +100,7 @@ def test_a_finding_leads_to_its_own_row_and_to_the_table_where_two_have_its_name
     assert [row_id for _, row_id, _ in page.link(Findings(items), every)] == [
         f"{key}.a-b", f"{key}.a-b.2", f"{key}.a-b.3",
     ]  # fmt: skip
-    same = [dataclasses.replace(one, label="same") for one in MODELS[:2]]
+    same = [dataclasses.replace(model, label="same") for model in MODELS[:2]]
     run = make_run((*same, MODELS[2]), (FP16,), ("params", "throughput"), replicates=3)
     every = tables(summarise(run, make_records(run)))
     [(_, row_id, _)] = page.link(Findings((Finding("Speed", "", key, ("same",)),)), every)

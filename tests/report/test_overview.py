@@ -51,7 +51,7 @@ def test_claims_of_which_none_is_decided_say_so(settings: tuple[Setting, ...]) -
 
 def test_what_was_planned_and_not_measured_keeps_its_column() -> None:
     run = make_run(PAPER[:2], (FP32,), ("params", "throughput"))
-    counted = [one for one in make_records(run) if one.measure == "params"]
+    counted = [record for record in make_records(run) if record.measure == "params"]
     shown = overview(summarise(run, counted), 100)
     assert "Throughput" in shown and shown.count("not measured") == 2
 

@@ -47,30 +47,30 @@ WRONG: dict[str, dict[str, float]] = {
 def measured(name: str, world: Mapping[str, Mapping[str, float]]) -> Report:
     """A suite's claims beside records that are made of a world's values."""
     asked = suite.load(name).suite
-    models = tuple(model(one, one, "any") for one in asked.named)
+    models = tuple(model(name, name, "any") for name in asked.named)
     run = dataclasses.replace(
         make_run(models, (FP16,), ("params", "throughput", "accuracy")),
-        claims=tuple(Claim(one.say, one.check) for one in asked.claims),
+        claims=tuple(Claim(claim.say, claim.check) for claim in asked.claims),
     )
-    found = [record(one, "params", "r224", {"params": [count]}) for one, count in PARAMS.items()]
-    found += [
-        record(one, "throughput", FP16.key, {"throughput": [speed * (1 + step / 1000)]}, step)
-        for one, speed in world["throughput"].items()
+    lines = [record(name, "params", "r224", {"params": [count]}) for name, count in PARAMS.items()]
+    lines += [
+        record(name, "throughput", FP16.key, {"throughput": [speed * (1 + step / 1000)]}, step)
+        for name, speed in world["throughput"].items()
         for step in range(5)
     ]
-    found += [
+    lines += [
         dataclasses.replace(
-            record(one, "accuracy", FP16.key, {"top1": [share]}),
+            record(name, "accuracy", FP16.key, {"top1": [share]}),
             details={"images": IMAGES, "correct": {"top1": round(IMAGES * share)}},
         )
-        for one, share in world["top1"].items()
+        for name, share in world["top1"].items()
     ]
     images = Images(tuple(map(str, range(IMAGES))), ((0,),) * IMAGES)
     said = {
-        (one, FP16.key): (np.arange(IMAGES) >= round(IMAGES * share)).astype(np.int32)
-        for one, share in world["top1"].items()
+        (name, FP16.key): (np.arange(IMAGES) >= round(IMAGES * share)).astype(np.int32)
+        for name, share in world["top1"].items()
     }
-    planned = [one for one in found if one.cell in run.cells]
+    planned = [line for line in lines if line.cell in run.cells]
     return dataclasses.replace(summarise(run, planned), votes=agreement.votes(images, said))
 
 
@@ -84,17 +84,21 @@ def record(
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_hold_where_the_paper_is_right(name: str) -> None:
     judged = judgements.judge(measured(name, RIGHT))
-    assert [(one.claim.say, one.state) for one in judged if one.state != "HOLDS"] == []
+    assert [
+        (judgement.claim.say, judgement.state) for judgement in judged if judgement.state != "HOLDS"
+    ] == []
 
 
 @pytest.mark.parametrize("name", CLAIMING)
 def test_they_fail_where_the_paper_is_wrong(name: str) -> None:
     judged = judgements.judge(measured(name, WRONG))
-    assert [(one.claim.say, one.state) for one in judged if one.state != "FAILS"] == []
+    assert [
+        (judgement.claim.say, judgement.state) for judgement in judged if judgement.state != "FAILS"
+    ] == []
 
 
 @pytest.mark.parametrize("name", shipped.suites())
 def test_a_suite_measures_what_its_claims_compare(name: str) -> None:
     asked = suite.load(name).suite
-    metrics = {word for one in asked.claims for word in re.findall(r"(\w+)\(", one.check)}
+    metrics = {word for claim in asked.claims for word in re.findall(r"(\w+)\(", claim.check)}
     assert {METRICS[metric].measure for metric in metrics} <= set(asked.measures)

@@ -101,8 +101,8 @@ def test_a_damaged_byte_is_named(tmp_path: Path, share: float) -> None:
 @pytest.mark.parametrize("top5", [np.zeros((4, 5)), np.zeros((4, 3), "<i4"), np.int32(1)])
 def test_arrays_of_another_kind_are_refused(tmp_path: Path, top5: np.ndarray) -> None:
     file, predicted = tmp_path / "one.npz", rows(4)
-    columns = {name: predicted[name] for name in ("state", "score", "image")}
-    np.savez_compressed(file, top5=top5, **columns)
+    state, score, image = (predicted[name] for name in ("state", "score", "image"))
+    np.savez_compressed(file, state=state, score=score, image=image, top5=top5)
     with pytest.raises(RecordsError, match="one.npz: cannot be read as predictions"):
         predictions.read(file, 4)
 

@@ -109,8 +109,8 @@ def test_a_server_that_dies_shows_no_traceback(command: Callable[[str], list[str
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A temporary folder whose path has room for that of a socket."""
-    with TemporaryDirectory() as made:
-        yield Path(made)
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def test_nothing_outlives_a_killed_command(
@@ -154,7 +154,7 @@ def test_torch_has_as_many_threads_as_a_container_has_cores(
 
 
 @pytest.mark.parametrize(
-    ("printed", "told"),
+    ("printed", "expected"),
     [
         ("Traceback (most recent call last):\n  …\nValueError: Invalid log settings: garbage.\n"
          "Valid settings:\nall, aot, autograd\n\n", "ValueError: Invalid log settings: garbage."),
@@ -163,9 +163,9 @@ def test_torch_has_as_many_threads_as_a_container_has_cores(
     ],
 )  # fmt: skip
 def test_last_words_say_what_failed(
-    printed: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    printed: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "server.txt").write_text(printed)
     monkeypatch.setattr(forking.scratch, "folder", lambda: tmp_path)
     monkeypatch.setattr(forking.limits, "describe", lambda otherwise="": "")
-    assert forking.last_words() == told
+    assert forking.last_words() == expected

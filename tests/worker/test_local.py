@@ -201,8 +201,8 @@ def test_a_program_that_a_process_started_ends_with_it(
     monkeypatch.syspath_prepend(tmp_path)
     with local.process(Target.ANSWER, "time:sleep", (600,)) as beside:
         with suppress(local.ProcessError):
-            told = str(tmp_path / "told")
-            local.call("starting:starts", told, seconds, timeout=3.0 if seconds else 300.0)
+            file = str(tmp_path / "told")
+            local.call("starting:starts", file, seconds, timeout=3.0 if seconds else 300.0)
         with suppress(psutil.NoSuchProcess):
             started = psutil.Process(int((tmp_path / "told").read_text()))
             assert psutil.wait_procs([started], timeout=60)[1] == []

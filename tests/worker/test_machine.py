@@ -52,7 +52,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, device: str, expected: str) ->
 
 
 @pytest.mark.parametrize(
-    ("found", "visible", "device", "expected"),
+    ("counts", "visible", "device", "expected"),
     [
         ({"count": 1}, None, "cuda:1", "the last GPU of this machine is cuda:0; choose it"),
         ({"count": 0}, None, "cuda", "torch finds no GPU here; look at what nvidia-smi says"),
@@ -68,10 +68,10 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, device: str, expected: str) ->
     ],
 )  # fmt: skip
 def test_why_there_is_no_such_device(
-    monkeypatch: pytest.MonkeyPatch, found: dict[str, int], visible: str | None, device: str,
+    monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], visible: str | None, device: str,
     expected: str,
 ) -> None:  # fmt: skip
-    gpus(monkeypatch, **found)  # type: ignore[arg-type]
+    gpus(monkeypatch, **counts)  # type: ignore[arg-type]
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(PlanError) as error:
@@ -144,13 +144,13 @@ def test_what_is_captured_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     monkeypatch.delenv("CUDA_MODULE_LOADING", raising=False)
     torch.backends.cuda.enable_math_sdp(False)
-    found = machine.capture("cuda:1")
+    captured = machine.capture("cuda:1")
     torch.backends.cuda.enable_math_sdp(True)
-    assert found["sdpa"] == "flash, mem_efficient, cudnn"
-    assert found["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-    assert "CUDA_MODULE_LOADING" not in found
-    assert found["power_limit_w"] == 350.0
-    assert found.keys() >= {"cublas", "nccl", "triton", "cc", "python_headers", "device_uuid"}
+    assert captured["sdpa"] == "flash, mem_efficient, cudnn"
+    assert captured["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert "CUDA_MODULE_LOADING" not in captured
+    assert captured["power_limit_w"] == 350.0
+    assert captured.keys() >= {"cublas", "nccl", "triton", "cc", "python_headers", "device_uuid"}
     names = ("sdpa", "CUBLAS_WORKSPACE_CONFIG", "power_limit_w", "triton")
     assert all(map(must_match, names))
 
@@ -163,11 +163,11 @@ def test_what_chooses_kernels_and_allocators_is_captured(monkeypatch: pytest.Mon
     asks = "import json; from cmx_bench.worker.machine import capture; print(capture('cpu'))"
     environment = os.environ | given | {"PYTHONPATH": os.pathsep.join(sys.path)}
     line = [sys.executable, "-c", asks]
-    told = subprocess.run(line, env=environment, text=True, capture_output=True, check=True)
-    found = ast.literal_eval(told.stdout)
-    assert {name: found[name] for name in given} == given
-    assert found["cpu_capability"] == "DEFAULT"
-    assert found["mkldnn"] is True
+    done = subprocess.run(line, env=environment, text=True, capture_output=True, check=True)
+    captured = ast.literal_eval(done.stdout)
+    assert {name: captured[name] for name in given} == given
+    assert captured["cpu_capability"] == "DEFAULT"
+    assert captured["mkldnn"] is True
     assert all(must_match(name) for name in (*given, "cpu_capability", "mkldnn", "cpu_model"))
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)

@@ -59,8 +59,8 @@ def test_the_first_rank_speaks_for_all_and_none_is_left() -> None:
         return Outcome({}, "", {}, details={"rank": part.rank})
 
     ours, theirs = Pipe()
-    told = ranks.lead(theirs, 3, work).details
-    assert told == {"rank": 0}
+    details = ranks.lead(theirs, 3, work).details
+    assert details == {"rank": 0}
     while ours.poll():
         assert not psutil.pid_exists(ours.recv().images)
 

@@ -69,7 +69,7 @@ def task(images: Path, asked: Accuracy = FOLDER, **more: Any) -> Evaluation:
 def evaluate(these: Sequence[Cell], task: Evaluation, folder: Path) -> dict[str, Outcome]:
     folder.mkdir(exist_ok=True)
     said = scoring.steps(these, task, folder, {})
-    return {one.key: one.outcome for one in said if isinstance(one, Evaluated)}
+    return {word.key: word.outcome for word in said if isinstance(word, Evaluated)}
 
 
 def rows(cell: Cell, folder: Path) -> np.ndarray[Any, Any]:
@@ -95,14 +95,14 @@ def timms_own(cell: Cell, images: Path) -> tuple[np.ndarray[Any, Any], np.ndarra
         pin_memory=False,
         **{name: config[name] for name in names},
     )  # fmt: skip
-    found, labels = [], []
+    predicted, labels = [], []
     with torch.inference_mode():
         for batch, target in loader:
             if setting.layout == "nhwc":
                 batch = batch.contiguous(memory_format=torch.channels_last)  # noqa: PLW2901
-            found.append(module(batch).topk(5, 1, True, True).indices)
+            predicted.append(module(batch).topk(5, 1, True, True).indices)
             labels.append(target)
-    return torch.cat(found).numpy(), torch.cat(labels).numpy()
+    return torch.cat(predicted).numpy(), torch.cat(labels).numpy()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,9 @@ def test_predictions_are_timms(
         theirs, labels = timms_own(cell, images)
         assert np.array_equal(rows(cell, tmp_path)["top5"], theirs), cell.key
         # timm numbers the folders it finds, this package knows ImageNet's synsets.
-        by_timm = dict(zip(labels.tolist(), (one[0] for one in known.labels), strict=True))
+        by_timm = dict(
+            zip(labels.tolist(), (labels_of[0] for labels_of in known.labels), strict=True)
+        )
         right = sum(
             by_timm[label] == row[0] for label, row in zip(labels.tolist(), theirs, strict=True)
         )
@@ -150,7 +152,7 @@ def test_integers_are_those_of_validate_py(
     said = re.search(r'"top1": ([\d.]+),.*?"top5": ([\d.]+)', done.stdout, re.DOTALL)
     assert said is not None, done.stdout
     right = outcome.details["correct"]
-    shares = [round(float(one) * outcome.details["images"] / 100, 2) for one in said.groups()]
+    shares = [round(float(share) * outcome.details["images"] / 100, 2) for share in said.groups()]
     assert shares == pytest.approx([right["top1"], right["top5"]], abs=0.01)
 
 
@@ -192,8 +194,8 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(
     read: list[int] = []
     monkeypatch.setattr(scoring, "_go_on", counting(scoring._go_on, read))
     rest = evaluate(these, task(images), tmp_path / "half")
-    assert {key: one.values for key, one in rest.items()} == {
-        key: one.values for key, one in whole.items()
+    assert {key: outcome.values for key, outcome in rest.items()} == {
+        key: outcome.values for key, outcome in whole.items()
     }
     for cell in these:
         assert np.array_equal(rows(cell, tmp_path / "whole"), rows(cell, tmp_path / "half"))
@@ -204,12 +206,12 @@ def counting(go_on: Any, read: list[int]) -> Any:
     """`go_on` that notes the images of each chunk that has pixels, once."""
 
     def call(entrant: Any, chunk: Any, sums: Any) -> None:
-        if not any(chunk.first == first for first, _ in seen):
-            seen.append((chunk.first, chunk))
-            read.append(max((len(one) for one in chunk.pixels.values()), default=0))
+        if not any(chunk.first == first for first, _ in chunks):
+            chunks.append((chunk.first, chunk))
+            read.append(max((len(pixels) for pixels in chunk.pixels.values()), default=0))
         go_on(entrant, chunk, sums)
 
-    seen: list[tuple[int, Any]] = []
+    chunks: list[tuple[int, Any]] = []
     return call
 
 
@@ -269,8 +271,8 @@ def test_a_broken_image_is_named_and_counted(
         (some,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()
         assert ") and 1 more; mend them" in some.reason
         shutil.copy(original, broken[1])
-        (one,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()
-        assert one.reason.endswith("add --allow-missing 1")
+        (mended,) = evaluate([cell], task(tmp_path / "images"), tmp_path / "mended").values()
+        assert mended.reason.endswith("add --allow-missing 1")
     broken[1].write_bytes(b"no image")
     lenient = task(tmp_path / "images", allow_missing=2)
     (outcome,) = evaluate([cell], lenient, tmp_path / "run").values()
@@ -322,9 +324,9 @@ def test_weights_of_another_size_are_resampled_where_the_model_says_so(
     refused = evaluate([cell], asked, tmp_path / "refused")[cell.key]
     assert "for images of 160 px, and it is built for 96 px; add resample: true" in refused.reason
     cell = replace(cell, model=replace(cell.model, resample=True))
-    found = evaluate([cell], asked, tmp_path / "resampled")[cell.key]
-    assert found.details["resampled"] == {"image_size": 160}
-    assert found.details["correct"]["top1"] > 0
+    outcome = evaluate([cell], asked, tmp_path / "resampled")[cell.key]
+    assert outcome.details["resampled"] == {"image_size": 160}
+    assert outcome.details["correct"]["top1"] > 0
     (same,) = evaluate([cell], task(images), tmp_path / "same").values()
     assert "resampled" not in same.details
 
@@ -335,8 +337,8 @@ def test_shared_preprocessing_has_the_settings_size(
     these = cells(weights, names=["test_resnet", "test_mambaout"])
     shared = task(images, FOLDER.model_copy(update={"preprocessing": "shared"}))
     geometries = {
-        str(one.details["preprocessing"]["geometry"])
-        for one in evaluate(these, shared, tmp_path).values()
+        str(outcome.details["preprocessing"]["geometry"])
+        for outcome in evaluate(these, shared, tmp_path).values()
     }
     assert len(geometries) == 1
     assert "'image_size': 64" in geometries.pop()
@@ -358,7 +360,7 @@ def test_a_model_of_just_these_classes_of_imagenets_numbers_them(
 
 
 def test_fewer_classes_to_choose_among(weights: Path, images: Path, tmp_path: Path) -> None:
-    known = sorted({one[0] for one in timms_labels(images)})
+    known = sorted({labels_of[0] for labels_of in timms_labels(images)})
     (tmp_path / "valid.txt").write_text("\n".join(map(str, known)))
     asked = FOLDER.model_copy(update={"valid_labels": "valid.txt"})
     (cell,) = cells(weights, names=["test_resnet"])
@@ -368,7 +370,7 @@ def test_fewer_classes_to_choose_among(weights: Path, images: Path, tmp_path: Pa
     assert not set(free.flat) <= set(known)
     assert set(few.flat) <= set(known)
     for all_classes, those in zip(free, few, strict=True):  # in the order that they had
-        kept = [one for one in all_classes if one in known]
+        kept = [label for label in all_classes if label in known]
         assert list(those[: len(kept)]) == kept
 
 

@@ -20,9 +20,9 @@ MADE = "from cmx_bench.worker import scratch; print(scratch.folder(), flush=True
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as made:  # a short path, for it may hold sockets
-        monkeypatch.setenv("TMPDIR", made)
-        yield Path(made)
+    with tempfile.TemporaryDirectory() as folder:  # a short path, for it may hold sockets
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 def command(rest: str) -> subprocess.Popen[str]:

@@ -121,9 +121,9 @@ def test_the_cores_beside_a_gpu_as_nvml_tells_them(monkeypatch: pytest.MonkeyPat
         assert words == 2
         return [0b1010, 1]
 
-    told = SimpleNamespace(NVMLError=Error, nvmlDeviceGetCpuAffinity=affinity)
-    monkeypatch.setattr(nvml, "open_device", lambda device: (told, "the GPU"))
+    module = SimpleNamespace(NVMLError=Error, nvmlDeviceGetCpuAffinity=affinity)
+    monkeypatch.setattr(nvml, "open_device", lambda device: (module, "the GPU"))
     monkeypatch.setattr(nvml.os, "cpu_count", lambda: 96)
     assert nvml.cores("cuda:0") == {1, 3, 64}
-    del told.nvmlDeviceGetCpuAffinity
+    del module.nvmlDeviceGetCpuAffinity
     assert nvml.cores("cuda:0") is None

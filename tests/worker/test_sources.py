@@ -38,7 +38,7 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def traced(*calls: Any) -> dict[str, Any]:
+def trace(*calls: Any) -> dict[str, Any]:
     with sources.tracing() as noted:
         for call in calls:
             call()
@@ -46,21 +46,21 @@ def traced(*calls: Any) -> dict[str, Any]:
 
 
 def test_what_ran_and_what_was_read(imported: Path) -> None:
-    told = traced(sys.modules["whole.net"].make)
-    mine = {name for name in told["files"] if name.startswith("whole")}
+    used = trace(sys.modules["whole.net"].make)
+    mine = {name for name in used["files"] if name.startswith("whole")}
     assert mine == {"whole/net.py", "whole/net.json"}
-    assert told["files"]["whole/net.py"] == str(imported / "whole" / "net.py")
-    assert told["imported"]["whole/unused.py"] == str(imported / "whole" / "unused.py")
-    assert told["imported"]["whole/__init__.py"] == str(imported / "whole" / "__init__.py")
-    assert told["versions"]["whole"] == "1.5"
-    assert not any(name.startswith(("json", "/proc")) for name in told["files"])
+    assert used["files"]["whole/net.py"] == str(imported / "whole" / "net.py")
+    assert used["imported"]["whole/unused.py"] == str(imported / "whole" / "unused.py")
+    assert used["imported"]["whole/__init__.py"] == str(imported / "whole" / "__init__.py")
+    assert used["versions"]["whole"] == "1.5"
+    assert not any(name.startswith(("json", "/proc")) for name in used["files"])
 
 
 def test_what_is_imported_meanwhile_runs(imported: Path) -> None:
     for name in ("whole.net", "whole.unused", "whole"):
         del sys.modules[name]
-    told = traced(lambda: importlib.import_module("whole.unused"))
-    mine = {name for name in told["files"] if name.startswith("whole")}
+    used = trace(lambda: importlib.import_module("whole.unused"))
+    mine = {name for name in used["files"] if name.startswith("whole")}
     assert mine == {"whole/__init__.py", "whole/unused.py"}
 
 
@@ -68,8 +68,8 @@ def test_what_runs_after_it_is_not_noted(imported: Path) -> None:
     with sources.tracing() as noted:
         pass
     sys.modules["whole.net"].make()
-    told = sources.describe(noted)
-    assert not any(name.startswith("whole") for name in told["files"])
+    used = sources.describe(noted)
+    assert not any(name.startswith("whole") for name in used["files"])
     assert sys.getprofile() is None
 
 
@@ -77,16 +77,16 @@ def test_code_in_an_archive_is_the_archive(imported: Path, monkeypatch: pytest.M
     with zipfile.ZipFile(imported / "packed.zip", "w") as archive:
         archive.writestr("packed.py", "def make():\n    pass")
     monkeypatch.syspath_prepend(imported / "packed.zip")
-    told = traced(lambda: importlib.import_module("packed").make())
-    assert str(imported / "packed.zip") in told["files"].values()
+    used = trace(lambda: importlib.import_module("packed").make())
+    assert str(imported / "packed.zip") in used["files"].values()
 
 
 def test_what_was_noted_at_the_installation_is_no_data(imported: Path) -> None:
-    told = traced(importlib.metadata.packages_distributions)
-    assert not any("-info" in name for name in told["files"])
+    used = trace(importlib.metadata.packages_distributions)
+    assert not any("-info" in name for name in used["files"])
 
 
 def test_compiled_code_is_told(imported: Path) -> None:
     importlib.import_module("numpy")
-    libraries = traced()["libraries"]
+    libraries = trace()["libraries"]
     assert any(name.startswith("numpy/") and ".so" in name for name in libraries)

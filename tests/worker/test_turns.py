@@ -22,11 +22,11 @@ def test_the_code_of_a_runtime_is_told(runtime: Runtime) -> None:
     package = "torch" if runtime == "aotinductor" else runtime
     pytest.importorskip(package)
     setting = replace(SETTING, runtime=runtime)
-    told = local.call("cmx_bench.worker.turns:_trace", {}, MIXER, setting)["sources"]
-    ours = {file for file in told["files"] if file.startswith("cmx_bench/measures/runtimes/")}
+    sources = local.call("cmx_bench.worker.turns:_trace", {}, MIXER, setting)["sources"]
+    ours = {file for file in sources["files"] if file.startswith("cmx_bench/measures/runtimes/")}
     of_runtime = set() if runtime == "torch" else {f"cmx_bench/measures/runtimes/{runtime}.py"}
     assert ours - {"cmx_bench/measures/runtimes/__init__.py"} == of_runtime
-    assert package in told["versions"]
+    assert package in sources["versions"]
 
 
 on_linux = pytest.mark.skipif(

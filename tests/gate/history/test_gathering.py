@@ -37,16 +37,16 @@ def past(tmp_path: Path) -> tuple[Path, Run]:
 
 
 def test_read_takes_the_runs_that_belong_together(past: tuple[Path, Run]) -> None:
-    found = read(*past)
-    assert (found.suites, found.machines, len(found.runs), found.elsewhere) == (
+    gathered = read(*past)
+    assert (gathered.suites, gathered.machines, len(gathered.runs), gathered.elsewhere) == (
         ("paper",), ("Synthetic GPU 1",), 8, 4,
     )  # fmt: skip
-    first = found.series[0]
+    first = gathered.series[0]
     assert [point.run.created[8:10] for point in first.points] == [f"0{day}" for day in range(1, 9)]
     assert [point.run.commit for point in first.points[:2]] == ["commit1", "commit2"]
     assert {point.run.versions[1] for point in first.points} == {"torch 2.15.0", "torch 2.16"}
     assert all(point.low is not None for point in first.points)
-    metrics = dict.fromkeys(series.metric.name for series in found.series)
+    metrics = dict.fromkeys(series.metric.name for series in gathered.series)
     assert list(metrics) == ["throughput", "params", "trainable_params", "buffers"]
 
 
@@ -58,18 +58,18 @@ def test_what_cannot_be_read_is_named_with_the_reason(past: tuple[Path, Run]) ->
 
 
 def test_a_change_of_the_environment_is_marked(past: tuple[Path, Run]) -> None:
-    found = read(*past).series[0]
-    assert [point.changed for point in found.points] == [
+    gathered = read(*past).series[0]
+    assert [point.changed for point in gathered.points] == [
         "", "", "", "", "torch 2.15.0 → 2.16", "", "", "",
     ]  # fmt: skip
-    (change,) = found.changes
+    (change,) = gathered.changes
     assert change.place == 4
     assert change.slowdown == pytest.approx(1 / 0.9 - 1)
 
 
 def test_another_model_of_the_same_name_is_marked(tmp_path: Path) -> None:
     past_run(tmp_path / "a", 1, 1.0)
-    others = tuple(replace(one, args={"depth": 3}) for one in PAPER)
+    others = tuple(replace(model, args={"depth": 3}) for model in PAPER)
     like = past_run(tmp_path / "b", 2, 1.0, models=others)
     assert read(tmp_path, like).series[0].points[1].changed == "another model of this name"
 
@@ -108,9 +108,9 @@ def test_exact_metrics_are_followed_over_all_machines(past: tuple[Path, Run]) ->
 def test_a_run_that_lies_there_twice_counts_once(tmp_path: Path) -> None:
     past_run(tmp_path / "run", 1, 1.0)
     shutil.copytree(tmp_path / "run", tmp_path / "sorted" / "copy")
-    found = read(tmp_path)
-    assert len(found.runs) == 1
-    [reason] = found.left_out
+    gathered = read(tmp_path)
+    assert len(gathered.runs) == 1
+    [reason] = gathered.left_out
     assert reason == "sorted/copy: is the same run as run"
 
 
@@ -123,8 +123,8 @@ def test_a_run_that_lies_there_twice_counts_once(tmp_path: Path) -> None:
 )
 def test_a_part_of_a_run_is_left_out(tmp_path: Path, part: dict[str, Any], why: str) -> None:
     past_run(tmp_path / "run", 1, 1.0, **part)
-    found = read(tmp_path)
-    assert (found.runs, found.left_out) == ((), (why,))
+    gathered = read(tmp_path)
+    assert (gathered.runs, gathered.left_out) == ((), (why,))
 
 
 def test_records_without_a_run_are_named(tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_what_failed_has_no_point_and_is_counted(tmp_path: Path) -> None:
         failed(record, "out of memory") if record.model == name else record
         for record in make_records(run)
     ])  # fmt: skip
-    found = read(tmp_path)
-    assert [series.model.name for series in found.series] == [PAPER[1].name]
-    assert found.runs[0].failed == (f"{name}/throughput/{FP16.key}",)
-    assert found.runs[0].page is None
+    gathered = read(tmp_path)
+    assert [series.model.name for series in gathered.series] == [PAPER[1].name]
+    assert gathered.runs[0].failed == (f"{name}/throughput/{FP16.key}",)
+    assert gathered.runs[0].page is None
 
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
@@ -154,5 +154,5 @@ def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
 def test_machines_of_one_kind_may_begin_in_the_same_second(tmp_path: Path) -> None:
     past_run(tmp_path / "one", 1, 1.0)
     past_run(tmp_path / "other", 1, 1.01)
-    found = read(tmp_path)
-    assert (len(found.runs), found.left_out) == (2, ())
+    gathered = read(tmp_path)
+    assert (len(gathered.runs), gathered.left_out) == (2, ())

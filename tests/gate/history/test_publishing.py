@@ -56,17 +56,17 @@ def test_the_page_lies_beside_the_runs_and_is_written_again(folder: Path) -> Non
 
 
 def test_the_json_has_unrounded_values_and_what_changed(folder: Path) -> None:
-    found = read(folder)
-    content = data(found, folder)
+    gathered = read(folder)
+    content = data(gathered, folder)
     throughput, *_ = content["series"]
-    first = found.series[0].points[0]
+    first = gathered.series[0].points[0]
     assert throughput["points"][0] == [0, first.value, first.low, first.high]
     assert throughput["changes"] == [[4, "25 % slower", "bad"]]
     assert [level[:2] for level in throughput["levels"]] == [[0, 4], [4, 3]]
     assert (throughput["unit"], throughput["direction"]) == ("images/s", "higher is better")
-    params = next(one for one in content["series"] if one["metric"] == "params")
+    params = next(series for series in content["series"] if series["metric"] == "params")
     assert (params["exact"], params["points"][0]) == (True, [0, 51_625_960])
-    rounded = data(found, folder, 6)["series"][0]["points"][0]
+    rounded = data(gathered, folder, 6)["series"][0]["points"][0]
     assert rounded == pytest.approx([0, first.value, first.low, first.high], rel=1e-5)
     assert max(len(str(number)) for number in rounded) <= 7
 
@@ -87,7 +87,7 @@ def test_awkward_names_stay_text(tmp_path: Path) -> None:
     write(history(*lines, runs=tuple(odd), left_out=AWKWARD), tmp_path)
     page = (tmp_path / "history.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page and 'onmouseover="alert' not in page
-    assert [one["label"] for one in in_page(tmp_path)["series"]][:2] == list(AWKWARD[:2])
+    assert [series["label"] for series in in_page(tmp_path)["series"]][:2] == list(AWKWARD[:2])
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None and "default-src 'none'" in policy[1]
     assert not re.search(r'(src|href)="https?:', page)

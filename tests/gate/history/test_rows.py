@@ -74,10 +74,10 @@ def test_suites_and_machines_have_columns_where_there_are_several() -> None:
 def test_a_line_ends_where_the_machine_changes_and_the_page_says_where() -> None:
     moved = history(*(series([100] * 4, machine=name) for name in ("A CPU", "B CPU")))
     days = [visit(day, machine) for day, machine in ((1, "A CPU"), (2, "B CPU"), (3, "B CPU"))]
-    told = of_changes(replace(moved, runs=tuple(days))).remarks
+    remarks = of_changes(replace(moved, runs=tuple(days))).remarks
     assert any(
         "a line ends where the machine changes: 2026-01-02 00:00:00 UTC (A CPU → B CPU)." in remark
-        for remark in told
+        for remark in remarks
     )
     stayed = of_changes(history(series([1]))).remarks
     assert not any("machine changes" in remark for remark in stayed)

@@ -58,9 +58,9 @@ def test_an_exact_metric_is_drawn_where_it_changed() -> None:
 
 
 def test_each_machine_has_a_figure_of_its_own() -> None:
-    found = plots(history(series([1, 2]), series([1, 2], machine="B CPU")))
-    assert [plot.title.rpartition(" · ")[2] for plot in found] == ["A CPU", "B CPU"]
-    assert len({plot.name for plot in found}) == 2
+    figures = plots(history(series([1, 2]), series([1, 2], machine="B CPU")))
+    assert [plot.title.rpartition(" · ")[2] for plot in figures] == ["A CPU", "B CPU"]
+    assert len({plot.name for plot in figures}) == 2
 
 
 def test_many_runs_are_lines_without_markers() -> None:
@@ -91,13 +91,13 @@ def test_a_verdict_without_figures_loads_nothing_that_draws() -> None:
 def test_figures_carry_awkward_names_and_are_embedded(tmp_path: Path) -> None:
     models = [replace(series([100] * 5 + [80] * 5, label).model, name=f"m{place}")
               for place, label in enumerate(AWKWARD)]  # fmt: skip
-    lines = [replace(series([100 + n] * 5 + [80] * 5), model=one)
-             for n, one in enumerate(models)]  # fmt: skip
-    found = history(*lines)
-    (drawing,) = drawings(found)
-    assert drawing.svg == drawings(found)[0].svg
+    lines = [replace(series([100 + n] * 5 + [80] * 5), model=model)
+             for n, model in enumerate(models)]  # fmt: skip
+    gathered = history(*lines)
+    (drawing,) = drawings(gathered)
+    assert drawing.svg == drawings(gathered)[0].svg
     ElementTree.fromstring(drawing.svg.encode())
-    write(mixed(), tmp_path, [drawing], [of_changes(found)])
+    write(mixed(), tmp_path, [drawing], [of_changes(gathered)])
     name = drawing.plot.name
     assert (tmp_path / "figures" / f"{name}.png").read_bytes() == drawing.copies["png"]
     page = (tmp_path / "verdict.html").read_text(encoding="utf-8")

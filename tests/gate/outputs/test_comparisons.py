@@ -8,7 +8,7 @@ from cmx_bench.gate.outputs import OUTPUTS, console
 from cmx_bench.gate.outputs.comparisons import table
 from cmx_bench.gate.outputs.sentences import headline
 
-from ..test_outputs import even, made, mixed, slower, unsure, verdict
+from ..test_outputs import even, make_comparison, mixed, slower, unsure, verdict
 
 
 def test_every_comparison_has_a_row_and_what_failed_is_first() -> None:
@@ -25,20 +25,20 @@ def test_exact_values_are_not_rounded() -> None:
 
 def test_a_difference_of_an_exact_metric_is_shown_however_small_it_is() -> None:
     """32 of 25.6 million parameters were "0 %", beside FAIL."""
-    found = verdict(
-        made("resnet50", "FAIL", "params", base=25_557_032.0, head=25_557_064.0,
+    judged = verdict(
+        make_comparison("resnet50", "FAIL", "params", base=25_557_032.0, head=25_557_064.0,
              slowdown=32 / 25_557_032, reason="an exact metric changed"),
-        made("resnet50", "FAIL", "planned_memory", base=0.0, head=64.0),
+        make_comparison("resnet50", "FAIL", "planned_memory", base=0.0, head=64.0),
     )  # fmt: skip
-    shown = table(found)
+    shown = table(judged)
     place = [column.key for column in shown.columns].index("slowdown")
     params, memory = (row[place] for row in shown.rows)
     assert (params.text, params.detail) == ("+32", "+0.00013 %")
     assert (memory.text, memory.detail) == ("+64 B", "")
-    assert "+32 (+0.00013 %)" in console.text(found, 120)
-    assert "25,557,032 → 25,557,064, 0.00013 % higher" in headline(verdict(found.comparisons[0]))
+    assert "+32 (+0.00013 %)" in console.text(judged, 120)
+    assert "25,557,032 → 25,557,064, 0.00013 % higher" in headline(verdict(judged.comparisons[0]))
     for name in ("verdict.md", "verdict.html"):
-        assert "+32" in OUTPUTS[name](found) and "+0.00013 %" in OUTPUTS[name](found)
+        assert "+32" in OUTPUTS[name](judged) and "+0.00013 %" in OUTPUTS[name](judged)
 
 
 @pytest.mark.parametrize(("slowdown", "text"), [(3e-5, "+0.0030 %"), (-3e-5, "−0.0030 %")])

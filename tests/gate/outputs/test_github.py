@@ -9,13 +9,13 @@ import pytest
 from cmx_bench.gate.outputs import OUTPUTS, github
 from cmx_bench.gate.verdict import Policy
 
-from ..test_outputs import awkward, even, made, mixed, slower, unsure, verdict
+from ..test_outputs import awkward, even, make_comparison, mixed, slower, unsure, verdict
 
 
 def test_annotations_are_escaped() -> None:
     name = "50 %: a,b\nc"
-    found = verdict(slower(label=name), unsure(), even("deit"))
-    assert github.workflow_commands(found) == [
+    judged = verdict(slower(label=name), unsure(), even("deit"))
+    assert github.workflow_commands(judged) == [
         "::error title=FAIL%3A 50 %25%3A a%2Cb c throughput::"
         "7.2 %25 slower, 95 %25 interval 5.1 to 9.3 %25, threshold 5 %25",
         "::warning title=INCONCLUSIVE%3A Mixer throughput::3.0 %25 slower, "
@@ -63,7 +63,7 @@ def test_of_too_long_a_summary_there_is_the_headline(
 
 @pytest.mark.parametrize(("policy", "kind"), [("fail", "warning"), ("pass", "notice")])
 def test_an_annotation_says_that_no_timing_could_be_judged(policy: Policy, kind: str) -> None:
-    exact = made("a", "PASS", "params", base=1.0, head=1.0, slowdown=0.0)
-    found = verdict(exact, made("a", "INCOMPARABLE", reason="elsewhere"), policy=policy)
-    [command] = github.workflow_commands(found)
+    exact = make_comparison("a", "PASS", "params", base=1.0, head=1.0, slowdown=0.0)
+    judged = verdict(exact, make_comparison("a", "INCOMPARABLE", reason="elsewhere"), policy=policy)
+    [command] = github.workflow_commands(judged)
     assert command.startswith(f"::{kind} title=INCONCLUSIVE::INCONCLUSIVE: 1 comparison of exact")

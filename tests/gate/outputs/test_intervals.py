@@ -17,7 +17,7 @@ from cmx_bench.gate.verdict import Comparison, Verdict
 from cmx_bench.present import drawing
 
 from ..conftest import cell_of, pair_of
-from ..test_outputs import AWKWARD, awkward, even, made, mixed, slower, verdict
+from ..test_outputs import AWKWARD, awkward, even, make_comparison, mixed, slower, verdict
 
 PAIRS = [0.07, 0.08, 0.06, 0.075, 0.065]
 
@@ -32,7 +32,7 @@ def judged() -> Verdict:
         paired("mixer", [0.0, 0.001, -0.001, 0.002]),
         paired("deit", [0.0, 0.09, -0.03, 0.06]),
         paired("resnet18", PAIRS),
-        made("resnet18", "PASS", "params", base=1.0, head=1.0, slowdown=0.0),
+        make_comparison("resnet18", "PASS", "params", base=1.0, head=1.0, slowdown=0.0),
     )
 
 
@@ -42,7 +42,7 @@ def test_every_pair_is_a_point_and_what_failed_stands_on_top() -> None:
         "FAIL", "INCONCLUSIVE", "PASS",
     ]  # fmt: skip
     first = plot.data[plot.data["model"] == 0]
-    assert first["slowdown"].tolist() == pytest.approx([100 * math.expm1(one) for one in PAIRS])
+    assert first["slowdown"].tolist() == pytest.approx([100 * math.expm1(ratio) for ratio in PAIRS])
     assert first["row"].is_monotonic_increasing
     assert first["row"].between(-0.5, 0.5).all()
     assert len(plot.data) == 13
@@ -63,14 +63,14 @@ def test_the_drawing_says_states_in_words_and_has_the_same_bytes_every_time() ->
 def test_settings_and_sides_have_figures_of_their_own() -> None:
     row = paired("mixer", PAIRS)
     other = replace(row, against="anchor")
-    one, two = plots(verdict(row, other))
-    assert (one.name, two.name) == ("slowdown-1-throughput", "slowdown-2-throughput")
+    first, two = plots(verdict(row, other))
+    assert (first.name, two.name) == ("slowdown-1-throughput", "slowdown-2-throughput")
     assert two.title == "Throughput: every pair against the threshold · against anchor"
 
 
 def test_without_pairs_there_is_no_figure() -> None:
     few = paired("mixer", [0.0, 0.01])  # no interval yet
-    assert plots(verdict(few, slower(), even("deit"), made("new", "NEW"))) == []
+    assert plots(verdict(few, slower(), even("deit"), make_comparison("new", "NEW"))) == []
     assert plots(verdict()) == []
 
 
@@ -94,5 +94,5 @@ def test_awkward_names_are_drawn() -> None:
     rows = [replace(row, slowdowns=(0.01, 0.06)) for row in awkward().comparisons]
     drawn = drawing.draw(plots(replace(awkward(), comparisons=tuple(rows))))
     assert len(drawn) == len(AWKWARD)
-    for one in drawn:
-        ElementTree.fromstring(one.svg.encode())
+    for figure in drawn:
+        ElementTree.fromstring(figure.svg.encode())

@@ -10,11 +10,11 @@ from cmx_bench.gate.outputs.sentences import describe_change, explain, headline,
 from cmx_bench.gate.verdict import Comparison
 from cmx_bench.metrics import METRICS
 
-from ..test_outputs import even, made, slower, unsure, verdict
+from ..test_outputs import even, make_comparison, slower, unsure, verdict
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("comparisons", "expected"),
     [
         (
             [slower(), *(even(f"m{place}") for place in range(19))],
@@ -43,19 +43,22 @@ from ..test_outputs import even, made, slower, unsure, verdict
             "95 % interval 7.0 to 9.0 %); smallest detectable change 2.8 %",
         ),
         (
-            [made(f"m{place}", "INCOMPARABLE") for place in range(20)],
+            [make_comparison(f"m{place}", "INCOMPARABLE") for place in range(20)],
             "NOTHING COMPARED: no metric of any model can be judged (20 incomparable)",
         ),
         ([], "NOTHING COMPARED: neither side has any values"),
         (
-            [made("deit", "FAIL", "params", base=10.0, head=11.0, slowdown=0.1), unsure()],
+            [
+                make_comparison("deit", "FAIL", "params", base=10.0, head=11.0, slowdown=0.1),
+                unsure(),
+            ],
             "FAIL: 1 of 2 comparisons worse (Deit parameters: 10 → 11, 10 % higher); "
             "1 inconclusive",
         ),
     ],
 )
-def test_headline(found: list[Comparison], expected: str) -> None:
-    assert headline(verdict(*found)) == expected
+def test_headline(comparisons: list[Comparison], expected: str) -> None:
+    assert headline(verdict(*comparisons)) == expected
 
 
 def test_the_title_says_what_was_compared_on_what_and_by_which_threshold() -> None:
@@ -66,8 +69,10 @@ def test_the_title_says_what_was_compared_on_what_and_by_which_threshold() -> No
 
 
 def test_what_was_not_judged_is_counted_in_the_headline() -> None:
-    found = verdict(even("deit"), made("new", "NEW"), made("gone", "INCOMPARABLE"))
-    assert headline(found).endswith("; not judged: 1 incomparable, 1 new")
+    judged = verdict(
+        even("deit"), make_comparison("new", "NEW"), make_comparison("gone", "INCOMPARABLE")
+    )
+    assert headline(judged).endswith("; not judged: 1 incomparable, 1 new")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_the_threshold_is_shown_as_it_was_given() -> None:
 
 def test_an_interval_is_said_in_the_words_of_the_change() -> None:
     """0.8 and then 0.4 (0.32 to 0.5) is 50 % lower, by 38 to 60 %."""
-    halved = made("deit", "FAIL", "top1", slowdown=1.0, low=0.6, high=1.5)
+    halved = make_comparison("deit", "FAIL", "top1", slowdown=1.0, low=0.6, high=1.5)
     assert "top-1: 50 % lower, 95 % interval 38 to 60 %" in headline(verdict(halved))
     doubled = replace(halved, state="PASS", slowdown=-0.5, low=-0.6, high=-0.375)
     assert "top-1: 100 % higher, 95 % interval 60 to 150 %" in headline(verdict(doubled))

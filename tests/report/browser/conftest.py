@@ -12,19 +12,19 @@ from cmx_bench.report.formats import RENDERERS, SIDE_BY_SIDE
 
 from ..tables.test_caveats import evaluated
 from ..tables.test_side_by_side import NEWER, beside
-from ..tables.test_side_by_side import made as run
+from ..tables.test_side_by_side import make_report as run
 from ..test_formats import awkward, mixed
 
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    made = {"mixed": mixed(), "awkward": awkward(), "evaluated": evaluated(0.875, 0.96)}
-    for name, report in made.items():
+    reports = {"mixed": mixed(), "awkward": awkward(), "evaluated": evaluated(0.875, 0.96)}
+    for name, report in reports.items():
         (folder / f"{name}.html").write_text(RENDERERS["html"](report), encoding="utf-8")
     both = beside(run(), run(NEWER, times=2))
     (folder / "beside.html").write_text(SIDE_BY_SIDE["html"](both), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in (*made, "beside")}
+    return {name: folder / f"{name}.html" for name in (*reports, "beside")}
 
 
 @pytest.fixture

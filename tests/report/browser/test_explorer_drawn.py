@@ -145,13 +145,13 @@ def test_labels_stand_clear_of_each_other(show: Open) -> None:
     labels = page.locator(".drawing text").filter(has_text=re.compile("^[A-Z][^(]+$"))
     boxes = [label.bounding_box() for label in labels.all()]
     assert len(boxes) > 4
-    for place, one in enumerate(boxes):
+    for place, box in enumerate(boxes):
         for other in boxes[place + 1 :]:
-            apart_x = max(one["x"], other["x"]) - min(
-                one["x"] + one["width"], other["x"] + other["width"]
+            apart_x = max(box["x"], other["x"]) - min(
+                box["x"] + box["width"], other["x"] + other["width"]
             )
-            apart_y = max(one["y"], other["y"]) - min(
-                one["y"] + one["height"], other["y"] + other["height"]
+            apart_y = max(box["y"], other["y"]) - min(
+                box["y"] + box["height"], other["y"] + other["height"]
             )
             assert max(apart_x, apart_y) > -2  # the line's height has room around the letters
 

@@ -13,7 +13,7 @@ from cmx_bench.results import classwise
 from cmx_bench.results.nouns import Report
 
 from ..synthetic import FP32
-from ..tables.test_by_class import EACH, MODELS, made
+from ..tables.test_by_class import EACH, MODELS, make_report
 
 
 def figure(report: Report) -> Plot:
@@ -22,7 +22,7 @@ def figure(report: Report) -> Plot:
 
 @pytest.mark.parametrize("classes", [2, 20])
 def test_the_figure_has_a_cell_for_each_pair_that_was_said(classes: int) -> None:
-    shown = figure(made(classes))
+    shown = figure(make_report(classes))
     first = shown.data[shown.data["model"] == 0]
     assert len(first) == classes + sum(n > 0 for n in range(classes)) - max(0, classes - EACH)
     off = first[first["row"] == first["column"] + 1].set_index("row")["images"]
@@ -33,14 +33,14 @@ def test_the_figure_has_a_cell_for_each_pair_that_was_said(classes: int) -> None
 
 
 def test_of_many_classes_those_that_are_confused_most_are_shown() -> None:
-    shown = figure(made(1000))
+    shown = figure(make_report(1000))
     assert "The 20 of 1000 classes that are confused most." in shown.caption
     assert shown.data["row"].max() < by_class.MOST_CLASSES
 
 
 def test_of_many_classes_that_nobody_confuses_there_is_no_figure() -> None:
-    report = made(by_class.MOST_CLASSES + 1)
-    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS}, "run")
+    report = make_report(by_class.MOST_CLASSES + 1)
+    said = classwise.of_votes(report.votes, {model.name: model.label for model in MODELS}, "run")
     with pytest.raises(ValueError, match="left out, because no model confuses any of the 21 class"):
         cmx_bench.plot.confusion(said[said["model"] == MODELS[1].name])
 
@@ -48,8 +48,8 @@ def test_of_many_classes_that_nobody_confuses_there_is_no_figure() -> None:
 def test_the_figure_can_be_drawn_from_predictions() -> None:
     from matplotlib import pyplot
 
-    report = made(3)
-    said = classwise.of_votes(report.votes, {one.name: one.label for one in MODELS}, "run")
+    report = make_report(3)
+    said = classwise.of_votes(report.votes, {model.name: model.label for model in MODELS}, "run")
     ax = cmx_bench.plot.confusion(said[said["model"] == MODELS[0].name])
     assert [text.get_text() for text in ax.texts][:2] == [MODELS[0].label, "10"]
     pyplot.close("all")

@@ -49,16 +49,16 @@ def test_a_model_without_any_accuracy_is_not_in_figure_one(figure_one: Plot) -> 
 def test_a_model_is_measured_and_published() -> None:
     run = make_run(PAPER[:2], measures=("params", "accuracy"))
     run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
-    found = [
-        dataclasses.replace(one, values={"top1": [0.8]},
+    lines = [
+        dataclasses.replace(record, values={"top1": [0.8]},
                             details={"images": 1000, "correct": {"top1": 800}})
-        if one.measure == "accuracy" else one
-        for one in make_records(make_run(PAPER[:2], measures=("params",)))
-        + [dataclasses.replace(one, cell=one.cell.replace("throughput", "accuracy"),
+        if record.measure == "accuracy" else record
+        for record in make_records(make_run(PAPER[:2], measures=("params",)))
+        + [dataclasses.replace(record, cell=record.cell.replace("throughput", "accuracy"),
                                measure="accuracy", replicate=0)
-           for one in make_records(make_run(PAPER[1:2], measures=("throughput",), replicates=1))]
+           for record in make_records(make_run(PAPER[1:2], measures=("throughput",), replicates=1))]
     ]  # fmt: skip
-    points = plots(summarise(run, found)).drawn[0].data
+    points = plots(summarise(run, lines)).drawn[0].data
     assert points[["label", "published", "y"]].to_numpy().tolist() == [
         ["ConvMixer-1536/20", True, pytest.approx(81.37)],
         ["ConvMixer-768/32", False, pytest.approx(80)],
@@ -70,14 +70,14 @@ def test_a_model_is_measured_and_published() -> None:
 def test_figure_one_of_another_data_set_has_no_published_points() -> None:
     run = make_run(PAPER[:2], measures=("params", "accuracy"))
     run = dataclasses.replace(run, accuracy={"dataset": "digits"})
-    found = make_records(dataclasses.replace(run, cells=run.cells[:2]))
+    lines = make_records(dataclasses.replace(run, cells=run.cells[:2]))
     cell = f"{PAPER[1].name}/accuracy/{FP16.key}"
-    found.append(
-        dataclasses.replace(found[0], cell=cell, model=PAPER[1].name, measure="accuracy",
+    lines.append(
+        dataclasses.replace(lines[0], cell=cell, model=PAPER[1].name, measure="accuracy",
                             setting=FP16.key, values={"top1": [0.8]},
                             details={"images": 100, "correct": {"top1": 80}})
     )  # fmt: skip
-    plot = plots(summarise(run, found)).drawn[0]
+    plot = plots(summarise(run, lines)).drawn[0]
     assert plot.data["label"].tolist() == ["ConvMixer-768/32"]
     assert "Top-1 on digits" in plot.caption and "Wilson" in plot.caption
     assert "Only ConvMixer-768/32 is shown" in plot.caption
@@ -101,29 +101,30 @@ def test_of_several_settings_the_caption_names_the_one(
     models = PAPER[: len(settings)]
     run = make_run(models, (FP16, BF16), measures=("params", "accuracy"))
     run = dataclasses.replace(run, accuracy={"dataset": "digits"})
-    found = make_records(make_run(models, measures=("params",)))
-    found += [
+    lines = make_records(make_run(models, measures=("params",)))
+    lines += [
         dataclasses.replace(
-            found[0], cell=f"{model.name}/accuracy/{setting.key}", model=model.name,
+            lines[0], cell=f"{model.name}/accuracy/{setting.key}", model=model.name,
             measure="accuracy", setting=setting.key, values={"top1": [0.8]},
             details={"images": 100, "correct": {"top1": 80}},
         )
         for model, of_model in zip(models, settings, strict=True)
         for setting in of_model
     ]  # fmt: skip
-    caption = plots(summarise(run, found)).drawn[0].caption
+    caption = plots(summarise(run, lines)).drawn[0].caption
     assert said in caption and bool(said) == ("of the setting" in caption)
 
 
 def test_models_of_other_sizes_have_axes_of_their_own() -> None:
-    found = make_records(run := make_run(PAPER[1:2], measures=("params",)))
-    [alone] = plots(summarise(run, found)).drawn
+    lines = make_records(run := make_run(PAPER[1:2], measures=("params",)))
+    [alone] = plots(summarise(run, lines)).drawn
     assert ">120<" not in draw([alone])[0].svg
     run = make_run(measures=("params", "throughput"))
+    params = {model.name: 1e9 if model == PAPER[0] else 1e4 for model in run.models}
     far = [
-        dataclasses.replace(one, values={"params": [1e9 if one.model == PAPER[0].name else 1e4]})
-        if one.measure == "params" else one
-        for one in make_records(run)
+        dataclasses.replace(record, values={"params": [params[record.model]]})
+        if record.measure == "params" else record
+        for record in make_records(run)
     ]  # fmt: skip
     shown = {plot.name.partition("-cuda")[0]: plot for plot in plots(summarise(run, far)).drawn}
     for name in ("figure1", "throughput"):

@@ -16,18 +16,18 @@ from cmx_bench.results.records import Record, Run
 from ..synthetic import BF16, FP16, FP32, PAPER, make_records, make_run
 
 
-def named(run: Run, found: list[Record], name: str) -> Plot:
-    return next(one for one in plots(summarise(run, found)).drawn if one.name == name)
+def find_plot(run: Run, lines: list[Record], name: str) -> Plot:
+    return next(plot for plot in plots(summarise(run, lines)).drawn if plot.name == name)
 
 
 @pytest.mark.parametrize("what", ["throughput", "throughput-macs", "peak-memory"])
 def test_a_figure_names_the_models_that_it_has_no_value_of(
     run: Run, run_records: list[Record], what: str
 ) -> None:
-    whole = named(run, run_records, f"{what}-{FP16.key}")
+    whole = find_plot(run, run_records, f"{what}-{FP16.key}")
     assert "Not shown" not in whole.caption
-    rest = [one for one in run_records if one.model != "convmixer_1536_20"]
-    plot = named(run, rest, f"{what}-{FP16.key}")
+    rest = [record for record in run_records if record.model != "convmixer_1536_20"]
+    plot = find_plot(run, rest, f"{what}-{FP16.key}")
     assert len(plot.data) == len(whole.data) - 1
     assert "Not shown because they have no " in plot.caption
     assert plot.caption.endswith(": ConvMixer-1536/20.")
@@ -38,24 +38,28 @@ def test_of_many_that_are_left_out_some_are_named() -> None:
         dataclasses.replace(PAPER[0], name=f"m{place}", label=f"M {place}") for place in range(9)
     )
     run = make_run(models=models, measures=("params", "throughput"))
-    some = [one for one in make_records(run) if one.model in ("m0", "m8")]
-    plot = named(run, some, f"throughput-{FP16.key}")
+    some = [record for record in make_records(run) if record.model in ("m0", "m8")]
+    plot = find_plot(run, some, f"throughput-{FP16.key}")
     assert plot.caption.endswith(": M 1, M 2, M 3, M 4, M 5 and 2 more.")
 
 
 def test_a_figure_says_where_there_is_little_to_see(run: Run, run_records: list[Record]) -> None:
-    alone = [one for one in run_records if one.model == PAPER[0].name and not one.replicate]
-    caption = named(run, alone, f"throughput-{FP16.key}").caption
+    alone = [
+        record for record in run_records if record.model == PAPER[0].name and not record.replicate
+    ]
+    caption = find_plot(run, alone, f"throughput-{FP16.key}").caption
     assert "There is no interval: each value is from a single process." in caption
     assert "Only ConvMixer-1536/20 is shown: no other model has the values." in caption
     equal = [
-        dataclasses.replace(one, values={"throughput": [7.0]})
-        if one.measure == "throughput"
-        else one
-        for one in run_records
+        dataclasses.replace(record, values={"throughput": [7.0]})
+        if record.measure == "throughput"
+        else record
+        for record in run_records
     ]
-    assert "All have the same throughput." in named(run, equal, f"throughput-{FP16.key}").caption
-    strips = named(run, equal, f"samples-throughput-{FP16.key}")
+    assert (
+        "All have the same throughput." in find_plot(run, equal, f"throughput-{FP16.key}").caption
+    )
+    strips = find_plot(run, equal, f"samples-throughput-{FP16.key}")
     assert "All samples of each model are equal." in strips.caption
     for plot in plots(summarise(run, equal)).drawn:
         assert draw([plot])[0].svg
@@ -96,12 +100,12 @@ def test_of_many_settings_the_first_have_figures_and_the_others_are_named() -> N
 
 
 def test_figures_without_points_are_left_out_and_said_so(run: Run) -> None:
-    found = plots(summarise(run, []))
-    assert found.drawn[0].name == "figure1"  # it stands on published figures
+    shown = plots(summarise(run, []))
+    assert shown.drawn[0].name == "figure1"  # it stands on published figures
     asked = [figure for figure in FIGURES if {*run.measures} >= {*figure.measures}]
     parts = [part for figure in asked for part in figure.choose(summarise(run, []).samples)]
-    lost = len(parts) - len(found.drawn)
-    [sentence] = found.omitted  # one for all that have the same reason
+    lost = len(parts) - len(shown.drawn)
+    [sentence] = shown.omitted  # one for all that have the same reason
     assert sentence.endswith(": left out, because no model has all values that it shows")
     assert sentence.count(" · ") == lost <= 12
 

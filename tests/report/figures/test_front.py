@@ -31,10 +31,10 @@ def measured(right: dict[str, int]) -> Report:
     """Models that are right on the first so many of 1000 images."""
     run = make_run((SLOW, MIDDLE, FAST), measures=("throughput", "accuracy"))
     run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
-    found = make_records(dataclasses.replace(run, cells=run.cells[:3]))
+    lines = make_records(dataclasses.replace(run, cells=run.cells[:3]))
     for model in run.models:
         values = {"top1": [right[model.name] / COUNT]}
-        found.append(
+        lines.append(
             Record(f"{model.name}/accuracy/{FP16.key}", model.name, "accuracy", FP16.key, 0, "ok",
                    values, "", "e1", "2026-01-01T00:00:00.000+00:00", 2.0,
                    details={"images": COUNT, "correct": {"top1": right[model.name]}})
@@ -44,7 +44,7 @@ def measured(right: dict[str, int]) -> Report:
         (name, FP16.key): np.where(np.arange(COUNT) < number, 0, 1).astype(np.int32)
         for name, number in right.items()
     }
-    return dataclasses.replace(summarise(run, found), votes=agreement.votes(images, classes))
+    return dataclasses.replace(summarise(run, lines), votes=agreement.votes(images, classes))
 
 
 def front(report: Report) -> Plot:
@@ -68,7 +68,7 @@ def test_measured_accuracy_is_shown_alone() -> None:
 def test_both_intervals_are_drawn() -> None:
     report = measured(RIGHT)
     point = front(report).data.iloc[0]
-    speed, top1 = (report.estimate(SLOW, FP16, one) for one in ("throughput", "top1"))
+    speed, top1 = (report.estimate(SLOW, FP16, metric) for metric in ("throughput", "top1"))
     assert speed is not None and top1 is not None and top1.low is not None
     assert (point["left"], point["right"]) == (speed.low, speed.high)
     assert point["low"] == 100 * top1.low
@@ -108,8 +108,8 @@ def test_the_same_images_decide_more() -> None:
     report = measured({SLOW.name: 804, MIDDLE.name: 500, FAST.name: 800})
     apart = dataclasses.replace(report, votes=agreement.NO_VOTES)
     together, alone = (
-        int(re.search(r"(\d+) %", front(one).data["label"].iloc[0])[1])  # type: ignore[index]
-        for one in (report, apart)
+        int(re.search(r"(\d+) %", front(shown).data["label"].iloc[0])[1])  # type: ignore[index]
+        for shown in (report, apart)
     )
     assert together == pytest.approx(98, abs=1)
     assert alone == pytest.approx(59, abs=2)
@@ -131,8 +131,10 @@ def test_the_fastest_model_is_on_the_front(run: Run, run_records: list[Record]) 
 
 def test_one_process_has_no_probability(run: Run, run_records: list[Record]) -> None:
     alone = [
-        failed(one, "broke") if one.cell.startswith("resnet50/thr") and one.replicate else one
-        for one in run_records
+        failed(record, "broke")
+        if record.cell.startswith("resnet50/thr") and record.replicate
+        else record
+        for record in run_records
     ]
     plot = front(summarise(run, alone))
     assert not plot.data["label"].str.contains("·").any()
@@ -150,9 +152,9 @@ def test_nothing_uncertain_is_certain(chance: float, text: str) -> None:
 
 def test_a_process_that_stood_still_has_no_probability(run: Run, run_records: list[Record]) -> None:
     still = [
-        dataclasses.replace(one, values={"throughput": [0.0]})
-        if one.cell.startswith("resnet50/thr") and one.replicate == 1
-        else one
-        for one in run_records
+        dataclasses.replace(record, values={"throughput": [0.0]})
+        if record.cell.startswith("resnet50/thr") and record.replicate == 1
+        else record
+        for record in run_records
     ]
     assert "two processes" in front(summarise(run, still)).caption

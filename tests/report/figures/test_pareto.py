@@ -13,7 +13,7 @@ NO_DOUBT = np.zeros((2, 2))
 
 
 def processes(*logs: float) -> list[float]:
-    return [math.exp(one) for one in logs]
+    return [math.exp(logarithm) for logarithm in logs]
 
 
 def test_the_front() -> None:
@@ -39,9 +39,9 @@ def test_doubt_about_throughput() -> None:
     1/4. The first model is less accurate, and as fast as the other where its t is 1 exactly: its
     mean is 0, its error sqrt(2) / sqrt(2)."""
     slow = processes(-1, 1)
-    found = pareto.probabilities([slow, processes(1, 1)], [0.7, 0.8], NO_DOUBT)
-    assert found[0] == pytest.approx(0.25, abs=0.01)
-    assert found == [0.2487, 1]  # by the same draws every time
+    probabilities = pareto.probabilities([slow, processes(1, 1)], [0.7, 0.8], NO_DOUBT)
+    assert probabilities[0] == pytest.approx(0.25, abs=0.01)
+    assert probabilities == [0.2487, 1]  # by the same draws every time
 
 
 def test_doubt_about_top1() -> None:
@@ -50,15 +50,15 @@ def test_doubt_about_top1() -> None:
     variance = 0.8 * 0.2 / 128  # = 0.00125, twice of which is 0.05²
     pair = [processes(0, 0), processes(1, 1)]
     covariance = np.diag([variance, variance])
-    found = pareto.probabilities(pair, [0.80, 0.75], covariance)
-    assert found == [pytest.approx(0.8413, abs=0.01), 1]
+    probabilities = pareto.probabilities(pair, [0.80, 0.75], covariance)
+    assert probabilities == [pytest.approx(0.8413, abs=0.01), 1]
 
 
 def test_both_doubts_at_once() -> None:
     """Alike in both means: beaten where the other is faster and more accurate, 1/2 times 1/2."""
     alike = [processes(-1, 1), processes(-1, 1)]
-    found = pareto.probabilities(alike, [0.8, 0.8], np.diag([0.01, 0.01]))
-    assert found == [pytest.approx(0.75, abs=0.01)] * 2
+    probabilities = pareto.probabilities(alike, [0.8, 0.8], np.diag([0.01, 0.01]))
+    assert probabilities == [pytest.approx(0.75, abs=0.01)] * 2
 
 
 def test_the_same_images_leave_less_doubt() -> None:
@@ -77,8 +77,8 @@ def test_the_same_images_leave_less_doubt() -> None:
 def test_models_that_agree_on_every_image() -> None:
     right = np.arange(100) < 80
     pair = [processes(0, 0), processes(1, 1)]
-    found = pareto.probabilities(pair, [0.80, 0.90], pareto.same_images([right, right]))
-    assert found == [0, 1]
+    probabilities = pareto.probabilities(pair, [0.80, 0.90], pareto.same_images([right, right]))
+    assert probabilities == [0, 1]
 
 
 def test_the_same_every_time() -> None:

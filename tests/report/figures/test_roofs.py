@@ -72,8 +72,8 @@ def test_a_run_without_it_has_neither_figure_nor_table() -> None:
 def test_a_run_that_lacks_its_records_says_so() -> None:
     report = summarise(make_run(PAPER[:3], measures=("roofline",)), [])
     omitted = plots(report).omitted
-    assert any("Roofline" in one for one in omitted)
-    assert any("Where work and time go" in one for one in omitted)
+    assert any("Roofline" in sentence for sentence in omitted)
+    assert any("Where work and time go" in sentence for sentence in omitted)
 
 
 def test_both_are_drawn(report: Report, peaks: Plot) -> None:
@@ -86,7 +86,10 @@ def test_both_are_drawn(report: Report, peaks: Plot) -> None:
 
 def test_points_above_the_roof_are_explained(report: Report, peaks: Plot) -> None:
     assert "more than the roof allows" not in peaks.caption
-    low = [replace(one, values={**one.values, "compute_peak": [7e12]}) for one in report.records]
+    low = [
+        replace(record, values={**record.values, "compute_peak": [7e12]})
+        for record in report.records
+    ]
     above = roofs.roofline(selected(summarise(report.run, low)))
     assert above.caption.count("more than the roof allows") == 1
 
@@ -111,7 +114,7 @@ def test_shares_add_up(bars: Plot) -> None:
         "MACs": pytest.approx(100), "bytes": pytest.approx(100), "time": pytest.approx(100),
     }  # fmt: skip
     times = (64, 128, 32, 0, 32)
-    assert shares["time"] == pytest.approx([100 * one / sum(times) for one in times])
+    assert shares["time"] == pytest.approx([100 * seconds / sum(times) for seconds in times])
     assert shares["MACs"][0] == pytest.approx(100 * 64 / (64 + 1024 + 32))
 
 

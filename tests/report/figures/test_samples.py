@@ -13,12 +13,12 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.results.records import Record, Run
 
 from ..synthetic import FP16, PAPER, make_records, make_run, watched
-from .test_figures import named
+from .test_figures import find_plot
 
 
 def test_samples_are_relative_to_the_models_median(run: Run, run_records: list[Record]) -> None:
     """Process 2 lies in the middle: its third sample is the median of all."""
-    strips = named(run, run_records, f"samples-throughput-{FP16.key}").data
+    strips = find_plot(run, run_records, f"samples-throughput-{FP16.key}").data
     first = strips[strips["model"] == 0]
     middle, last = (first[first["process"] == place]["deviation"].tolist() for place in (2, 4))
     assert middle == pytest.approx([-0.2, -0.1, 0, 0.1, 0.2])
@@ -27,7 +27,7 @@ def test_samples_are_relative_to_the_models_median(run: Run, run_records: list[R
 
 
 def test_each_sample_says_of_which_process_it_is(run: Run, run_records: list[Record]) -> None:
-    svg = draw([named(run, run_records, f"samples-throughput-{FP16.key}")])[0].svg
+    svg = draw([find_plot(run, run_records, f"samples-throughput-{FP16.key}")])[0].svg
     titles = re.findall("<title>(.*?)</title>", svg)
     assert len(titles) == len(PAPER) * 5 * 5
     assert titles[12] == "ConvMixer-1536/20, process 3 of 5: +0.00 %"
@@ -37,11 +37,11 @@ def test_disturbed_processes_are_hollow_and_count_for_nothing(
     run: Run, run_records: list[Record]
 ) -> None:
     disturbed = [
-        watched(one, "d.d.." if one.replicate == 4 else ".....")
-        if one.measure == "throughput" else one
-        for one in run_records
+        watched(record, "d.d.." if record.replicate == 4 else ".....")
+        if record.measure == "throughput" else record
+        for record in run_records
     ]  # fmt: skip
-    plot = named(run, disturbed, f"samples-throughput-{FP16.key}")
+    plot = find_plot(run, disturbed, f"samples-throughput-{FP16.key}")
     assert "Hollow points are of disturbed processes" in plot.caption
     assert set(plot.data.loc[~plot.data["counts"], "process"]) == {4}
     assert 'style="fill: #ffffff; stroke: #56b4e9' in draw([plot])[0].svg
@@ -60,12 +60,12 @@ def test_only_the_first_models_are_stripped() -> None:
 
 def test_nothing_deviates_from_a_median_of_zero(run: Run, run_records: list[Record]) -> None:
     zero = [
-        dataclasses.replace(one, values={"throughput": [-1.0, 0.0, 1.0]})
-        if (one.measure, one.model) == ("throughput", PAPER[1].name)
-        else one
-        for one in run_records
+        dataclasses.replace(record, values={"throughput": [-1.0, 0.0, 1.0]})
+        if (record.measure, record.model) == ("throughput", PAPER[1].name)
+        else record
+        for record in run_records
     ]
-    plot = named(run, zero, f"samples-throughput-{FP16.key}")
+    plot = find_plot(run, zero, f"samples-throughput-{FP16.key}")
     assert plot.data["model"].nunique() == len(PAPER) - 1
     assert plot.caption.endswith(
         "Not shown because they have no throughput above zero: ConvMixer-768/32."

@@ -71,19 +71,21 @@ def test_a_figure_without_any_setting_says_so() -> None:
 def test_a_whole_run_takes_the_first_setting_that_has_a_value() -> None:
     run = make_run(PAPER[:1], (FP32, FP16), ("throughput",), replicates=1)
     records = [
-        dataclasses.replace(one, values={"throughput": [1.0 if one.setting == FP32.key else 2.0]})
-        for one in make_records(run)
+        dataclasses.replace(
+            record, values={"throughput": [1.0 if record.setting == FP32.key else 2.0]}
+        )
+        for record in make_records(run)
     ]
-    both, half = (summarise(run, found).samples for found in (records, records[1:]))
+    both, half = (summarise(run, lines).samples for lines in (records, records[1:]))
     assert select(both, whole_run).values("throughput")["value"].tolist() == [1.0]
     assert select(half, whole_run).values("throughput")["value"].tolist() == [2.0]
 
 
 def test_a_report_and_a_user_choose_the_same() -> None:
-    made = report(1, 8, 64)
+    whole = report(1, 8, 64)
     for choices in (each_setting, each_batch_sweep, whole_run):
-        for theirs in selections(made, choices(made.samples)):
-            ours = select(made.samples, choices, theirs.key)
+        for theirs in selections(whole, choices(whole.samples)):
+            ours = select(whole.samples, choices, theirs.key)
             assert list(ours.results) == list(theirs.results)
             assert ours.models.astype(object).equals(theirs.models.astype(object))
             assert (ours.name, ours.dataset, ours.imagenet) == (
@@ -115,9 +117,12 @@ def test_doubts_are_told_where_there_are_any() -> None:
     run = make_run(PAPER[:3])
     records = make_records(run)
     cell = f"{PAPER[1].name}/throughput/{FP16.key}"
-    some = [failed(one, "no") if (one.cell, one.replicate) == (cell, 1) else one for one in records]
+    some = [
+        failed(record, "no") if (record.cell, record.replicate) == (cell, 1) else record
+        for record in records
+    ]
     whole, partly = (
-        select(summarise(run, found).samples, each_setting) for found in (records, some)
+        select(summarise(run, lines).samples, each_setting) for lines in (records, some)
     )
     assert list(whole.doubts(points(1, 2), "throughput")) == []
     [sentence] = whole.doubts(points(1, 2).assign(disturbed=[False, True]), "throughput")
@@ -131,8 +136,10 @@ def test_doubts_are_told_where_there_are_any() -> None:
 def test_what_an_axis_cannot_show_is_named() -> None:
     run = make_run(PAPER[:3])
     none = [
-        dataclasses.replace(one, values={"peak_memory": [0.0]}) if one.measure == "memory" else one
-        for one in make_records(run)
+        dataclasses.replace(record, values={"peak_memory": [0.0]})
+        if record.measure == "memory"
+        else record
+        for record in make_records(run)
     ]
     chosen = select(summarise(run, none).samples, each_setting)
     assert chosen.above_zero("peak_memory") == "peak memory above zero"

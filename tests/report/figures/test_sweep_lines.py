@@ -42,7 +42,7 @@ def report(
 
 
 def swept(shown: Report) -> dict[str, Plot]:
-    return {one.name: one for one in plots(shown).drawn if one.name.startswith("sweep-")}
+    return {plot.name: plot for plot in plots(shown).drawn if plot.name.startswith("sweep-")}
 
 
 def lines(drawn: Plot) -> dict[str, list[float]]:
@@ -125,7 +125,7 @@ def test_arguments_of_timm_and_of_code_are_swept() -> None:
 def test_an_argument_may_be_called_as_settings_call_theirs() -> None:
     code = [Model(f"c-{d}", f"c-{d}", "c", "python", "m:b", {"image_size": d}) for d in (1, 2, 3)]
     drawn = swept(report(code, sizes((56, 8), (112, 8), (224, 8)), ("throughput",)))
-    assert [(one.title, lines(one)) for one in drawn.values()] == [
+    assert [(plot.title, lines(plot)) for plot in drawn.values()] == [
         *((f"Throughput against image size · r{r}", {"c": [1, 2, 3]}) for r in (56, 112, 224)),
         ("Throughput against image size", {f"c-{d}": [56, 112, 224] for d in (1, 2, 3)}),
     ]
@@ -143,13 +143,13 @@ def test_a_variant_that_failed_is_named() -> None:
         (FP16,),
         MEASURES,
     )
-    found = [
-        failed(one, "out of memory")
-        if one.model == "small-k11" and one.measure == "throughput"
-        else one
-        for one in make_records(run)
+    lines_of_run = [
+        failed(record, "out of memory")
+        if record.model == "small-k11" and record.measure == "throughput"
+        else record
+        for record in make_records(run)
     ]
-    [first, *_] = swept(summarise(run, found)).values()
+    [first, *_] = swept(summarise(run, lines_of_run)).values()
     assert lines(first) == {"Small": [3, 5, 9]}
     assert first.caption.endswith("Not shown because they have no throughput there: Small k11.")
 
@@ -167,8 +167,8 @@ def test_settings_that_differ_in_their_images_make_a_line(batches: tuple[int, ..
     drawn = swept(report(PAPER[:2], sizes(*pairs)))
     shared = f"cuda-fp16-nchw-eager{'-b64' if len(set(batches)) == 1 else ''}"
     assert list(drawn) == [f"sweep-throughput-image-size-{shared}", "sweep-macs-image-size"]
-    for one in drawn.values():
-        assert lines(one) == {model.label: [56, 112, 224] for model in PAPER[:2]}
+    for sweep in drawn.values():
+        assert lines(sweep) == {model.label: [56, 112, 224] for model in PAPER[:2]}
 
 
 def test_two_batches_at_each_size_make_two_figures() -> None:
@@ -226,12 +226,14 @@ def over_batches(rates: dict[int, float], fails: int = 0) -> Plot:
         for size in sorted(rates, reverse=True)
     }
     run = make_run(PAPER[:2], (BF16, *by_size.values()), ("throughput",), replicates=2)
-    throughputs = {by_size[size].key: rate for size, rate in rates.items()}
+    throughputs = {by_size[size].key: [rate] for size, rate in rates.items()}
     failing = f"{PAPER[0].name}/throughput/{by_size[fails].key}" if fails else ""
     records = [
-        failed(one, "out of memory") if one.cell == failing
-        else dataclasses.replace(one, values={"throughput": [throughputs.get(one.setting, 1.0)]})
-        for one in make_records(run)
+        failed(record, "out of memory") if record.cell == failing
+        else dataclasses.replace(
+            record, values={"throughput": throughputs.get(record.setting, [1.0])}
+        )
+        for record in make_records(run)
     ]  # fmt: skip
     [drawn] = swept(summarise(run, records)).values()
     return drawn

@@ -46,7 +46,7 @@ def measured(
     metric = {"latency": "latency_p50"}.get(measure, measure)
     replicates = max(map(len, speeds.values()))
     run = make_run(tuple(map(models.__getitem__, speeds)), (FP16,), ("params", measure), replicates)
-    records = [one for one in make_records(run) if one.measure == "params"]
+    records = [record for record in make_records(run) if record.measure == "params"]
     records += [
         Record(f"{model}/{measure}/{FP16.key}", model, measure, FP16.key, place, "ok",
                {metric: [value]}, "", "e1", "2026-01-01T00:00:00.000+00:00", 1.0)
@@ -56,13 +56,13 @@ def measured(
     return summarise(dataclasses.replace(run, **changes), records)
 
 
-def found(report: Report) -> Findings:
+def find_all(report: Report) -> Findings:
     return findings(report, tables(report))
 
 
 def say(report: Report, topic: str) -> str:
     """What is found about a topic; empty where nothing is."""
-    return next((one.text for one in found(report).items if one.topic == topic), "")
+    return next((finding.text for finding in find_all(report).items if finding.topic == topic), "")
 
 
 COUNT = 400

@@ -10,7 +10,7 @@ from cmx_bench.results.reading import summarise
 
 from ..synthetic import PAPER
 from ..tables.test_side_by_side import CPU, NEWER, beside
-from ..tables.test_side_by_side import made as a_run
+from ..tables.test_side_by_side import make_report as a_run
 
 
 def test_runs_side_by_side_are_held_against_the_first() -> None:

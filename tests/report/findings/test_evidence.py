@@ -9,8 +9,8 @@ import pytest
 from cmx_bench.results.reading import summarise
 
 from ..synthetic import make_records, make_run, watched
-from ..tables.test_fairness import made as in_three_settings
-from .runs import CLAIMS, DEIT, MIXER, RESNET, evaluated, found, measured, rounds, say
+from ..tables.test_fairness import make_report as in_three_settings
+from .runs import CLAIMS, DEIT, MIXER, RESNET, evaluated, find_all, measured, rounds, say
 
 
 def test_the_most_accurate_is_named_with_its_lead_on_the_same_images() -> None:
@@ -55,7 +55,7 @@ def test_published_accuracies_are_counted_where_they_are_of_these_images() -> No
 def test_the_paper_is_compared_by_order_and_ratios() -> None:
     # In the paper 134, 828 and 792: the last two stand the other way round here.
     report = measured({MIXER: rounds(134, 0.01), RESNET: rounds(820), DEIT: rounds(900)})
-    [finding] = [one for one in found(report).items if one.topic == "Paper"]
+    [finding] = [finding for finding in find_all(report).items if finding.topic == "Paper"]
     assert finding.text == (
         "2 of 3 pairs of models stand in the paper's order by throughput, 1 in the opposite "
         "order (Spearman's ρ 0.50). 1 of 2 throughput ratios to ConvMixer-1536/20 agrees with the "
@@ -68,8 +68,8 @@ def test_the_paper_is_compared_by_order_and_ratios() -> None:
 
 def test_claims_are_counted_and_the_first_that_fails_is_named() -> None:
     speeds = {MIXER: rounds(50, 0.01), RESNET: rounds(100)}
-    [finding] = [one for one in found(measured(speeds, claims=CLAIMS)).items
-                 if one.topic == "Claims"]  # fmt: skip
+    [finding] = [finding for finding in find_all(measured(speeds, claims=CLAIMS)).items
+                 if finding.topic == "Claims"]  # fmt: skip
     assert finding.text == (
         "Of 3 claims 1 holds, 1 fails and 1 is undecided. What fails: “ConvMixer is faster”."
     )
@@ -100,9 +100,12 @@ def test_wide_intervals_are_a_finding_where_no_warning_tells_of_them() -> None:
 @pytest.mark.parametrize(("many", "count"), [(0, 0), (5, 0), (6, 6), (55, 55)])
 def test_a_machine_that_was_never_quiet_is_a_finding(many: int, count: int) -> None:
     run = make_run()
-    timed = [one for one in make_records(run) if one.measure == "throughput"]
-    others = [one for one in make_records(run) if one.measure != "throughput"]
-    some = [watched(one, "xd.dd." if place < many else "......") for place, one in enumerate(timed)]
+    timed = [record for record in make_records(run) if record.measure == "throughput"]
+    others = [record for record in make_records(run) if record.measure != "throughput"]
+    some = [
+        watched(record, "xd.dd." if place < many else "......")
+        for place, record in enumerate(timed)
+    ]
     text = say(summarise(run, [*others, *some]), "Trust")
     assert text.startswith(f"{count} of 55 processes stayed disturbed; such" if count else "")
     assert bool(text) is bool(count)

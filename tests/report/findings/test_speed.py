@@ -12,8 +12,8 @@ from cmx_bench.results.reading import summarise
 
 from ..synthetic import PAPER, failed, make_records, make_run
 from ..tables.test_fairness import EAGER, NHWC, SPEEDS
-from ..tables.test_fairness import made as in_three_settings
-from .runs import DEIT, MIXER, MODELS, RESMLP, RESNET, found, measured, rounds, say
+from ..tables.test_fairness import make_report as in_three_settings
+from .runs import DEIT, MIXER, MODELS, RESMLP, RESNET, find_all, measured, rounds, say
 
 # Half a 95 % interval over three rounds whose logarithms are -1, 0 and 1: Student's t / √3.
 HALF = 4.302652729696142 / math.sqrt(3)
@@ -54,7 +54,7 @@ def test_the_paper_has_its_say() -> None:
     assert say(report, "Speed").endswith(
         " In the paper it is 6.2† times slower, on an RTX 8000."  # 828 / 134
     )
-    assert "† marks what rests on published figures" in found(report).note
+    assert "† marks what rests on published figures" in find_all(report).note
     mine = dataclasses.replace(MODELS[RESNET], target="resnet99", name="mine", label="Mine")
     speeds = {MIXER: rounds(400, 0.01), "mine": rounds(100)}
     text = say(measured(speeds, models=MODELS | {"mine": mine}), "Speed")
@@ -97,15 +97,17 @@ def test_the_other_families_are_told_in_a_sentence() -> None:
 def test_a_model_of_which_a_process_failed_is_no_rival() -> None:
     report = measured({MIXER: rounds(50, 0.01), RESNET: rounds(100), RESMLP: rounds(25)})
     records = [
-        failed(one, "out of memory") if one.model == RESNET and one.replicate == 1 else one
-        for one in report.records
+        failed(record, "out of memory")
+        if record.model == RESNET and record.replicate == 1
+        else record
+        for record in report.records
     ]
     assert "as fast as ResMLP-S24" in say(summarise(report.run, records), "Speed")
 
 
 def test_one_model_has_nobody_to_be_held_against() -> None:
     report = measured({MIXER: rounds(100, 0.01)})
-    assert [one.topic for one in found(report).items] == ["Speed"]
+    assert [finding.topic for finding in find_all(report).items] == ["Speed"]
     assert say(report, "Speed") == (
         "Throughput of ConvMixer-1536/20 is 100 images/s (± 2.5 %, n = 3); no other was measured."
     )
@@ -123,7 +125,7 @@ def test_one_model_has_nobody_to_be_held_against() -> None:
 def test_the_fastest_are_named_ties_as_ties(speeds: tuple[float, ...], text: str) -> None:
     models = (MIXER, RESNET, DEIT)
     report = measured(
-        {one: rounds(speed, 0.003) for one, speed in zip(models, speeds, strict=True)}
+        {model: rounds(speed, 0.003) for model, speed in zip(models, speeds, strict=True)}
     )
     assert say(report, "Best").startswith(text)
 
@@ -131,15 +133,17 @@ def test_the_fastest_are_named_ties_as_ties(speeds: tuple[float, ...], text: str
 def test_a_model_that_may_be_faster_is_not_passed_over_for_a_failure() -> None:
     report = measured({MIXER: rounds(100, 0.01), RESNET: rounds(200, 0.01), DEIT: rounds(90, 0.01)})
     records = [
-        failed(one, "out of memory") if one.model == RESNET and one.replicate == 1 else one
-        for one in report.records
+        failed(record, "out of memory")
+        if record.model == RESNET and record.replicate == 1
+        else record
+        for record in report.records
     ]
     assert "The fastest is ConvMixer" not in say(summarise(report.run, records), "Best")
 
 
 def test_the_least_memory_is_planned_where_one_process_measured_it() -> None:
     run = make_run((MODELS[MIXER], MODELS[RESNET]), measures=("memory", "planned_memory"))
-    first = [one for one in make_records(run) if one.replicate == 0]
+    first = [record for record in make_records(run) if record.replicate == 0]
     assert say(summarise(run, first), "Best") == (
         "ConvMixer-1536/20 (197 MiB) needs the least memory by plan."
     )
@@ -156,7 +160,7 @@ def test_who_is_fastest_at_the_published_accuracy() -> None:
         "No other model has a published top-1 as high as ConvMixer-1536/20 (81.37 %)."
     )
     unfinished = measured(speeds)  # DeiT-B comes after the others
-    timed = [one for one in unfinished.records if one.model != DEIT]
+    timed = [record for record in unfinished.records if record.model != DEIT]
     assert "published top-1" not in say(summarise(unfinished.run, timed), "Best")
     tied = {MIXER: rounds(100, 0.01), DEIT: rounds(101, 0.01), RESNET: rounds(900, 0.01)}
     assert say(measured(tied), "Best").endswith("DeiT-B† and ConvMixer-1536/20 are the fastest.")
@@ -169,7 +173,7 @@ def test_what_another_setting_changes() -> None:
         "1 pair changes its order with the setting: ConvMixer-1536/20 is ahead of ConvMixer-768/32 "
         "in nhwc and behind it in eager."
     )
-    assert found(report).note.startswith("Speeds are those of the setting eager (cuda-fp16-nchw")
+    assert find_all(report).note.startswith("Speeds are those of the setting eager (cuda-fp16-nchw")
     alike = in_three_settings(dict.fromkeys(report.run.settings, (100, 200, 400)))
     assert say(alike, "Settings") == (
         "No other setting makes ConvMixer-1536/20 faster beyond doubt than eager does. "
@@ -187,16 +191,16 @@ def test_smaller_images_make_no_model_faster() -> None:
 
 
 def test_a_batch_of_one_is_no_faster_setting_than_one_of_64() -> None:
-    one = dataclasses.replace(EAGER, name="one", batch_size=1)
-    report = in_three_settings({EAGER: (64, 128, 256), one: (1, 2, 4)}, measure="latency")
+    single = dataclasses.replace(EAGER, name="one", batch_size=1)
+    report = in_three_settings({EAGER: (64, 128, 256), single: (1, 2, 4)}, measure="latency")
     assert say(report, "Settings") == ""
-    report = in_three_settings({EAGER: (64, 128, 256), one: (64, 128, 256)})
+    report = in_three_settings({EAGER: (64, 128, 256), single: (64, 128, 256)})
     assert say(report, "Settings").startswith("No other setting makes ConvMixer-1536/20 faster")
 
 
 def test_single_processes_say_nothing_of_settings() -> None:
     report = in_three_settings(dict.fromkeys((EAGER, NHWC), (100, 200, 400)))
-    alone = [one for one in report.records if one.replicate == 0]
+    alone = [record for record in report.records if record.replicate == 0]
     assert say(report, "Settings") and not say(summarise(report.run, alone), "Settings")
 
 

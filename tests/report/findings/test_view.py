@@ -10,7 +10,7 @@ from cmx_bench.results.reading import summarise
 from cmx_bench.spec.claims import Claim
 
 from ..synthetic import PAPER, make_records, make_run
-from .runs import DEIT, MIXER, MODELS, RESMLP, RESNET, found, measured, rounds, say
+from .runs import DEIT, MIXER, MODELS, RESMLP, RESNET, find_all, measured, rounds, say
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_without_a_convmixer_the_first_model_is_looked_at() -> None:
 def test_without_a_speed_sizes_are_compared() -> None:
     run = make_run((MODELS[MIXER], MODELS[RESNET]), measures=("params", "macs"))
     report = summarise(run, make_records(run))
-    [only] = found(report).items
+    [only] = find_all(report).items
     assert (only.topic, only.text) == (
         "Size", "Against ResNet-152, ConvMixer-1536/20 has 14 % fewer parameters and 14 % fewer "
         "MACs. No speed was measured.",

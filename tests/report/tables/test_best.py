@@ -15,22 +15,24 @@ from cmx_bench.results.records import Record, Run
 from ..synthetic import FP16, PAPER, make_records, make_run
 
 RUN = make_run(models=PAPER[:3])
-FIRST, SECOND, THIRD = (one.name for one in RUN.models)
+FIRST, SECOND, THIRD = (model.name for model in RUN.models)
 
 
 def leaders(metric: str, medians: dict[str, list[float]], run: Run = RUN) -> frozenset[str]:
     """With a process for each median given; the other values are the synthetic ones."""
-    found = [one for one in make_records(run) if one.measure != metric]
-    found += [
+    lines = [record for record in make_records(run) if record.measure != metric]
+    lines += [
         record(name, metric, place, value)
         for name, values in medians.items()
         for place, value in enumerate(values)
     ]
-    return best.leaders(summarise(run, found), FP16, metric)
+    return best.leaders(summarise(run, lines), FP16, metric)
 
 
 def record(name: str, metric: str, replicate: int, value: float) -> Record:
-    some = next(one for one in make_records(RUN) if one.cell == f"{name}/{metric}/{FP16.key}")
+    some = next(
+        record for record in make_records(RUN) if record.cell == f"{name}/{metric}/{FP16.key}"
+    )
     return dataclasses.replace(some, replicate=replicate, values={metric: [value]})
 
 
@@ -64,13 +66,13 @@ def test_exact_values_tie_where_they_read_alike(params: int, ties: bool) -> None
     report = summarise(RUN, make_records(RUN))
     assert best.leaders(report, FP16, "params") == {SECOND}
     twins = make_run(models=(*PAPER[:2], dataclasses.replace(PAPER[1], name="twin")))
-    found = [
-        dataclasses.replace(one, values={**one.values, "params": [params]})
-        if one.cell == "twin/params/r224"
-        else one
-        for one in make_records(twins)
+    lines = [
+        dataclasses.replace(record, values={**record.values, "params": [params]})
+        if record.cell == "twin/params/r224"
+        else record
+        for record in make_records(twins)
     ]
-    assert best.leaders(summarise(twins, found), FP16, "params") == (
+    assert best.leaders(summarise(twins, lines), FP16, "params") == (
         {SECOND, "twin"} if ties else {SECOND}
     )
 
@@ -80,13 +82,15 @@ def test_a_memory_that_was_not_seen_to_grow_is_not_the_least() -> None:
     values = {name: [value * 2**20 for value in grown[name]] for name in grown}
     run = dataclasses.replace(RUN, cells=tuple(key for key in RUN.cells if "memory" in key))
     records = [
-        dataclasses.replace(one, values={"peak_memory": [values[one.model][0]]})
-        for one in make_records(run)
+        dataclasses.replace(record, values={"peak_memory": [values[record.model][0]]})
+        for record in make_records(run)
     ]
     assert best.leaders(summarise(run, records), FP16, "peak_memory") == {THIRD}
     nothing = [
-        dataclasses.replace(one, values={"peak_memory": [0.0]}) if one.model == THIRD else one
-        for one in records
+        dataclasses.replace(record, values={"peak_memory": [0.0]})
+        if record.model == THIRD
+        else record
+        for record in records
     ]
     assert best.leaders(summarise(run, nothing), FP16, "peak_memory") == frozenset()
 
@@ -101,7 +105,7 @@ def test_nothing_is_bold_of_a_metric_without_a_better_direction(
 
 
 def test_one_process_each_decides_nothing() -> None:
-    first = [one for one in make_records(RUN) if one.replicate == 0]
+    first = [record for record in make_records(RUN) if record.replicate == 0]
     assert best.leaders(summarise(RUN, first), FP16, "peak_memory") == frozenset()
 
 

@@ -58,7 +58,7 @@ def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None
 
 
 @pytest.mark.parametrize(
-    ("measure", "told", "column", "note"),
+    ("measure", "details", "column", "note"),
     [
         ("memory", {"peak_since": "the start of the process"}, "memory",
          "the peak since the start of the process, building the model included"),
@@ -69,16 +69,16 @@ def test_rows_that_do_not_differ_have_none(hidden: list[caveats.Hidden]) -> None
     ],
 )  # fmt: skip
 def test_what_only_a_record_tells_has_a_letter(
-    measure: str, told: Mapping[str, object], column: str, note: str
+    measure: str, details: Mapping[str, object], column: str, note: str
 ) -> None:
-    made = make_run(PAPER[:2])
+    run = make_run(PAPER[:2])
     read = [
-        dataclasses.replace(one, details=told)
-        if one.measure == measure and one.model == PAPER[0].name
-        else one
-        for one in make_records(made)
+        dataclasses.replace(record, details=details)
+        if record.measure == measure and record.model == PAPER[0].name
+        else record
+        for record in make_records(run)
     ]
-    table = table_one(summarise(made, read), FP16)
+    table = table_one(summarise(run, read), FP16)
     assert [mark.strip("≈*") for mark in marks(table, column)] == ["a", ""]
     assert notes(table)["a"] == note
 
@@ -94,8 +94,8 @@ def test_letters_go_on_after_z() -> None:
 
 
 def test_letters_stand_before_other_marks() -> None:
-    found = in_order(Note(mark, "") for mark in ("‡", "aa", "†C", "b", "†C"))
-    assert [note.mark for note in found] == ["b", "aa", "†C", "‡"]
+    ordered = in_order(Note(mark, "") for mark in ("‡", "aa", "†C", "b", "†C"))
+    assert [note.mark for note in ordered] == ["b", "aa", "†C", "‡"]
 
 
 def test_published_top1_of_differing_crops_are_told_apart(
@@ -109,15 +109,15 @@ def test_published_top1_of_differing_crops_are_told_apart(
 def evaluated(*crops: float) -> Report:
     """Models evaluated with these crops; the second one's weights were distilled."""
     models = tuple(
-        dataclasses.replace(one, recipe="fb_distilled_in1k" * place)
-        for place, one in enumerate(PAPER[: len(crops)])
+        dataclasses.replace(model, recipe="fb_distilled_in1k" * place)
+        for place, model in enumerate(PAPER[: len(crops)])
     )
     run = make_run(models, (FP32,), ("params",))
-    cells = {one.name: f"{one.name}/accuracy/{FP32.key}" for one in models}
+    cells = {model.name: f"{model.name}/accuracy/{FP32.key}" for model in models}
     run = dataclasses.replace(run, measures=("params", "accuracy"), cells=tuple(cells.values()))
     run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
-    return summarise(run, [_accuracy(cells[one.name], one.name, crop)
-                           for one, crop in zip(models, crops, strict=True)])  # fmt: skip
+    return summarise(run, [_accuracy(cells[model.name], model.name, crop)
+                           for model, crop in zip(models, crops, strict=True)])  # fmt: skip
 
 
 def _accuracy(cell: str, name: str, crop: float) -> Record:
@@ -141,7 +141,7 @@ def test_measured_top1_of_differing_crops_are_told_apart() -> None:
 
 
 def test_every_table_with_measured_accuracies_tells_them_apart() -> None:
-    metrics = next(one for one in tables(evaluated(0.875, 0.96)) if one.key == "metrics")
+    metrics = next(table for table in tables(evaluated(0.875, 0.96)) if table.key == "metrics")
     assert [marks(metrics, key) for key in ("top1", "top5")] == [["a", "b, §"]] * 2
 
 
@@ -154,7 +154,7 @@ def test_letters_of_several_kinds_differ() -> None:
 
 def test_fidelity_names_images_that_were_prepared_in_another_way() -> None:
     report = evaluated(0.96, 0.875)
-    table = next(one for one in tables(report) if one.key == "fidelity")
+    table = next(table for table in tables(report) if table.key == "fidelity")
     first = [row[-1].text for row in table.rows if row[0].text == PAPER[0].label]
     assert first == ["within the 95 % interval"] * 2  # the paper's, and timm's, with that crop
     other = table_rows(evaluated(0.875, 0.96), PAPER[0].label)
@@ -163,7 +163,7 @@ def test_fidelity_names_images_that_were_prepared_in_another_way() -> None:
 
 
 def table_rows(report: Report, label: str) -> list[str]:
-    table = next(one for one in tables(report) if one.key == "fidelity")
+    table = next(table for table in tables(report) if table.key == "fidelity")
     return [row[-1].text for row in table.rows if row[0].text == label]
 
 
@@ -174,35 +174,39 @@ def settings(**differing: object) -> Report:
         make_run(settings=(FP32, BF16)), claims=(claim,),
         environments={"e1": ENVIRONMENT, "e2": ENVIRONMENT | differing},
     )  # fmt: skip
-    found = [
-        dataclasses.replace(one, environment="e2") if one.setting == BF16.key else one
-        for one in make_records(run)
+    lines = [
+        dataclasses.replace(record, environment="e2") if record.setting == BF16.key else record
+        for record in make_records(run)
     ]
-    return summarise(run, found)
+    return summarise(run, lines)
 
 
 @pytest.fixture
-def made() -> Mapping[str, Table]:
+def table_of() -> Mapping[str, Table]:
     report = settings(fp32_precision_matmul="tf32", fused_attention=False)
     return {table.key: table for table in tables(report)}
 
 
-def test_settings_tell_what_their_keys_do_not(made: Mapping[str, Table]) -> None:
-    assert set(marks(made["metrics"], "setting")) == {"a", "b"}
-    assert notes(made["metrics"]) == {
+def test_settings_tell_what_their_keys_do_not(table_of: Mapping[str, Table]) -> None:
+    assert set(marks(table_of["metrics"], "setting")) == {"a", "b"}
+    assert notes(table_of["metrics"]) == {
         "a": "measured with fp32_precision_matmul ieee, fused_attention True",
         "b": "measured with fp32_precision_matmul tf32, fused_attention False",
     }
 
 
 @pytest.mark.parametrize("key", ["claims", "fidelity"])
-def test_where_only_a_name_stands_the_key_is_told(made: Mapping[str, Table], key: str) -> None:
-    assert notes(made[key])["a"].startswith(f"measured with {FP32.key}, fp32_precision_matmul ieee")
-    assert notes(made[key])["b"].startswith(f"measured with {BF16.key}, fp32_precision_matmul tf32")
+def test_where_only_a_name_stands_the_key_is_told(table_of: Mapping[str, Table], key: str) -> None:
+    assert notes(table_of[key])["a"].startswith(
+        f"measured with {FP32.key}, fp32_precision_matmul ieee"
+    )
+    assert notes(table_of[key])["b"].startswith(
+        f"measured with {BF16.key}, fp32_precision_matmul tf32"
+    )
 
 
 def test_like_settings_have_no_footnotes() -> None:
-    table = next(one for one in tables(settings()) if one.key == "metrics")
+    table = next(table for table in tables(settings()) if table.key == "metrics")
     assert set(marks(table, "setting")) == {""}
 
 
@@ -211,7 +215,7 @@ def test_every_format_has_the_footnotes() -> None:
     for format in ("html", "md", "latex"):
         text = RENDERERS[format](report).replace("\\", "")
         assert text.count("fused_attention True") >= 2
-    table = next(one for one in tables(report) if one.key == "claims")
+    table = next(table for table in tables(report) if table.key == "claims")
     assert "b  measured with cuda-bf16" in overview.text(table, 200)
     assert "a: measured with cuda-fp32" in exports.table(
         table
@@ -229,20 +233,20 @@ def small_beside(
     """Two models timed with 64 px; the first was evaluated with images of `size`."""
     models = (dataclasses.replace(PAPER[0], weights="in1k"), PAPER[2])
     run = make_run(models, (SMALL,), ("params", "throughput") if timed else ("params",))
-    found = make_records(run)
+    lines = make_records(run)
     if measured:
-        cells = (*run.cells, *(f"{one.name}/accuracy/{SMALL.key}" for one in models))
+        cells = (*run.cells, *(f"{model.name}/accuracy/{SMALL.key}" for model in models))
         run = dataclasses.replace(
             run, cells=cells, measures=(*run.measures, "accuracy"),
             accuracy={"dataset": "imagenet-val"},
         )  # fmt: skip
-        for one, side, tag in ((models[0], size, weights), (models[1], 64, None)):
-            record = _accuracy(f"{one.name}/accuracy/{SMALL.key}", one.name, 0.9)
+        for model, side, tag in ((models[0], size, weights), (models[1], 64, None)):
+            record = _accuracy(f"{model.name}/accuracy/{SMALL.key}", model.name, 0.9)
             details = json.loads(json.dumps(record.details))
             details["preprocessing"]["geometry"]["image_size"] = side
-            details["weights"] = tag or one.weights
-            found.append(dataclasses.replace(record, setting=SMALL.key, details=details))
-    return summarise(run, found)
+            details["weights"] = tag or model.weights
+            lines.append(dataclasses.replace(record, setting=SMALL.key, details=details))
+    return summarise(run, lines)
 
 
 SIZES = "accuracy is of images of 224 px, speed of 64 px"
@@ -250,10 +254,10 @@ SIZES = "accuracy is of images of 224 px, speed of 64 px"
 
 def test_accuracy_of_another_size_than_the_speed_beside_it_is_marked() -> None:
     table = table_one(small_beside(), SMALL)
-    told = notes(table)
-    [mark] = [mark for mark, text in told.items() if text == SIZES]
+    text_of = notes(table)
+    [mark] = [mark for mark, text in text_of.items() if text == SIZES]
     assert [mark in cell.split(", ") for cell in marks(table, "top1")] == [True, False]
-    metrics = next(one for one in tables(small_beside()) if one.key == "metrics")
+    metrics = next(table for table in tables(small_beside()) if table.key == "metrics")
     assert SIZES in notes(metrics).values()
     assert marks(metrics, "top1")[1] != marks(metrics, "top1")[0]
 
@@ -277,10 +281,10 @@ def test_nothing_is_marked_where_sizes_agree_or_nothing_was_timed() -> None:
 
 
 def test_accuracy_of_weights_that_the_row_does_not_name_is_marked() -> None:
-    told = notes(table_one(small_beside(64, "models/other_in22k.safetensors"), SMALL)).values()
+    texts = notes(table_one(small_beside(64, "models/other_in22k.safetensors"), SMALL)).values()
     assert any(
         text.endswith("accuracy is of the weights other_in22k.safetensors, which are not those "
-                      "named here") for text in told)  # fmt: skip
+                      "named here") for text in texts)  # fmt: skip
     same = notes(table_one(small_beside(64), SMALL)).values()
     assert not any("weights" in text for text in same)
 
@@ -291,15 +295,15 @@ def test_resampled_weights_are_marked_wherever_their_accuracy_stands(
 ) -> None:
     report = small_beside(64)
     read = [
-        dataclasses.replace(one, details={**one.details, "resampled": {"image_size": size}})
-        if one.measure == "accuracy" and one.model == PAPER[0].name
-        else one
-        for one in report.records
+        dataclasses.replace(record, details={**record.details, "resampled": {"image_size": size}})
+        if record.measure == "accuracy" and record.model == PAPER[0].name
+        else record
+        for record in report.records
     ]
     report = summarise(report.run, read)
     said = f"its weights are of images of {before}, and were resampled to 64 px as timm does"
     table_1, accuracies, metrics = (
-        next(one for one in tables(report) if one.key.startswith(key))
+        next(table for table in tables(report) if table.key.startswith(key))
         for key in ("table1-", "accuracy-", "metrics")
     )
     for table in (table_1, accuracies, metrics):
@@ -333,10 +337,10 @@ def test_figure_one_says_whose_images_have_another_size() -> None:
 
 def test_findings_that_compare_with_figures_of_another_size_say_so() -> None:
     report = small_beside(measured=False)
-    texts = {one.topic: one.text for one in findings(report, tables(report)).items}
+    texts = {table.topic: table.text for table in findings(report, tables(report)).items}
     assert texts["Speed"].endswith("on an RTX 8000 with images of 224 px.")
     assert texts["Paper"].endswith("with images of 224 px).")
-    fidelity = next(one for one in tables(report) if one.key == "fidelity")
+    fidelity = next(table for table in tables(report) if table.key == "fidelity")
     assert fidelity.rows[-1][-1].text.endswith("; measured with 64 px, published with 224 px")
 
 

@@ -18,7 +18,7 @@ TOLD = {"version": "onnxruntime 1.32.0", "tolerance": 0.001, "options": {"thread
 def test_what_ran_by_another_runtime_is_shown_with_its_difference() -> None:
     measures = ("macs", "throughput", "roofline")
     run = make_run(PAPER[:2], (FP32, EXPORTED), measures)
-    found = [
+    lines = [
         dataclasses.replace(
             record,
             details={**record.details, "runtime": {**TOLD, "difference": 1e-6}},
@@ -27,7 +27,7 @@ def test_what_ran_by_another_runtime_is_shown_with_its_difference() -> None:
         else record
         for record in make_records(run)
     ]
-    report = summarise(run, found)
+    report = summarise(run, lines)
     table = deviations.table(report)
     assert table.columns[-1].heading == "Share of the compute peak (%)"
     assert [row[1].text for row in table.rows] == ["exported", "exported"]
@@ -43,10 +43,10 @@ def test_what_ran_by_another_runtime_is_shown_with_its_difference() -> None:
 
 def test_int8_tells_how_much_of_a_model_it_is() -> None:
     quantised = dataclasses.replace(EXPORTED, precision="int8")
-    told = {**TOLD, "difference": 0.2, "quantised": {"products": [5, 6]}}
+    runtime = {**TOLD, "difference": 0.2, "quantised": {"products": [5, 6]}}
     run = make_run(PAPER[:1], (quantised,), ("throughput",))
     records = [
-        dataclasses.replace(record, details={**record.details, "runtime": told})
+        dataclasses.replace(record, details={**record.details, "runtime": runtime})
         for record in make_records(run)
     ]
     table = deviations.table(summarise(run, records))

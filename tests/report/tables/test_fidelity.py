@@ -24,10 +24,10 @@ RUN = make_run(models=PAPER[:5])
 
 def counted(records: list[Record]) -> list[Record]:
     return [
-        dataclasses.replace(one, values={**one.values, "macs": [MACS[one.model]]})
-        if one.measure == "macs" and one.model in MACS
-        else one
-        for one in records
+        dataclasses.replace(record, values={**record.values, "macs": [MACS[record.model]]})
+        if record.measure == "macs" and record.model in MACS
+        else record
+        for record in records
     ]
 
 
@@ -36,7 +36,7 @@ def report() -> Report:
     return summarise(RUN, counted(make_records(RUN)))
 
 
-def found(report: Report, label: str, quantity: str) -> list[list[str]]:
+def find_rows(report: Report, label: str, quantity: str) -> list[list[str]]:
     """Measured, published, difference and finding of the rows about a quantity."""
     return [
         [entry.flat for entry in row[3:]]
@@ -46,23 +46,23 @@ def found(report: Report, label: str, quantity: str) -> list[list[str]]:
 
 
 def test_parameters_agree_to_the_digits_that_the_paper_prints(report: Report) -> None:
-    assert found(report, "ConvMixer-1536/20", "Parameters") == [
+    assert find_rows(report, "ConvMixer-1536/20", "Parameters") == [
         ["51.626 M", "51.6 M †C", "+0.050 %", "agrees to the printed digits"],
     ]
     # Cut off, not rounded, or another model: that the last digit is off is said.
-    assert found(report, "DeiT-B", "Parameters") == [
+    assert find_rows(report, "DeiT-B", "Parameters") == [
         ["86.568 M", "86 M †C", "+0.66 %", "differs in the last printed digit"],
     ]
 
 
 def test_another_model_differs() -> None:
     records = [
-        dataclasses.replace(one, values={**one.values, "params": [53e6]})
-        if one.measure == "params"
-        else one
-        for one in make_records(RUN)
+        dataclasses.replace(record, values={**record.values, "params": [53e6]})
+        if record.measure == "params"
+        else record
+        for record in make_records(RUN)
     ]
-    [[*_, finding]] = found(summarise(RUN, records), "ConvMixer-1536/20", "Parameters")
+    [[*_, finding]] = find_rows(summarise(RUN, records), "ConvMixer-1536/20", "Parameters")
     assert finding == "differs"
 
 
@@ -78,7 +78,7 @@ def test_another_model_differs() -> None:
 def test_what_published_macs_leave_out_is_named(
     report: Report, label: str, findings: list[tuple[str, str]]
 ) -> None:
-    rows = found(report, label, "MACs")
+    rows = find_rows(report, label, "MACs")
     assert len(rows) == len(findings)
     for (*_, apart, finding), (expected, words) in zip(rows, findings, strict=True):
         assert apart == expected
@@ -87,7 +87,7 @@ def test_what_published_macs_leave_out_is_named(
 
 def test_a_known_error_explains_no_other() -> None:
     """The synthetic counts are a tenth of the true ones."""
-    [[*_, finding]] = found(summarise(RUN, make_records(RUN)), "ConvMixer-1536/20", "MACs")
+    [[*_, finding]] = find_rows(summarise(RUN, make_records(RUN)), "ConvMixer-1536/20", "MACs")
     assert finding.startswith(
         "differs by more or less than the known error: fvcore's raw count leaves"
     )
@@ -95,19 +95,19 @@ def test_a_known_error_explains_no_other() -> None:
 
 def test_throughput_is_compared_as_a_ratio(report: Report) -> None:
     """Ours is twice ConvMixer's in every round; the paper's is 206 / 134."""
-    [row] = found(report, "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20")
+    [row] = find_rows(report, "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20")
     assert row == [
         "2.0000 (2.00000 to 2.00000)",
         "1.54 †M, †C",
         "+30 %",
         "outside the 95 % interval",
     ]
-    assert not found(report, "ConvMixer-1536/20", "Throughput relative to ConvMixer-1536/20")
+    assert not find_rows(report, "ConvMixer-1536/20", "Throughput relative to ConvMixer-1536/20")
 
 
 def test_a_ratio_of_single_processes_has_no_interval() -> None:
-    some = [one for one in make_records(RUN) if one.replicate == 0]
-    [row] = found(
+    some = [record for record in make_records(RUN) if record.replicate == 0]
+    [row] = find_rows(
         summarise(RUN, some), "ConvMixer-768/32", "Throughput relative to ConvMixer-1536/20"
     )
     assert (row[0], row[2], row[-1]) == ("2.0 (no interval)", "+30 %", "has no interval")
@@ -116,10 +116,12 @@ def test_a_ratio_of_single_processes_has_no_interval() -> None:
 def test_a_throughput_of_which_a_process_failed_is_held_against_nothing() -> None:
     cell = f"resnet152/throughput/{FP16.key}"
     some = [
-        failed(one, "out of memory") if (one.cell, one.replicate) == (cell, 1) else one
-        for one in make_records(RUN)
+        failed(record, "out of memory") if (record.cell, record.replicate) == (cell, 1) else record
+        for record in make_records(RUN)
     ]
-    assert not found(summarise(RUN, some), "ResNet-152", "Throughput relative to ConvMixer-1536/20")
+    assert not find_rows(
+        summarise(RUN, some), "ResNet-152", "Throughput relative to ConvMixer-1536/20"
+    )
     assert order(summarise(RUN, some))[1].text == "4"
 
 
@@ -136,7 +138,7 @@ def test_accuracy_is_compared_where_it_is_measured(
         run=dataclasses.replace(report.run, accuracy={"dataset": "imagenet-val"}),
         results={**report.results, ("resnet152", FP16.key, "top1"): result},
     )
-    rows = found(with_top1, "ResNet-152", "Top-1")
+    rows = find_rows(with_top1, "ResNet-152", "Top-1")
     assert [(row[1], row[-1]) for row in rows] == [
         ("79.64 % †C", "within the 95 % interval"),
         ("79.712 % (gluon_in1k)", "within the 95 % interval"),
@@ -145,7 +147,7 @@ def test_accuracy_is_compared_where_it_is_measured(
     for asked in ({"dataset": "digits"}, {"dataset": "imagenet-a"},
                   {"dataset": "imagenet-val", "real_labels": "real.json"}):  # fmt: skip
         run = dataclasses.replace(report.run, accuracy=asked)
-        assert found(dataclasses.replace(with_top1, run=run), "ResNet-152", "Top-1") == []
+        assert find_rows(dataclasses.replace(with_top1, run=run), "ResNet-152", "Top-1") == []
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -167,10 +169,12 @@ def test_the_order_is_held_against_the_papers(report: Report) -> None:
 def test_pairs_that_cannot_be_told_apart_are_undecided() -> None:
     """About 245, give or take a factor of two: only 100 is beyond doubt another value."""
     noisy = [
-        dataclasses.replace(one, values={"throughput": [100.0 + 90 * ((one.replicate * 7) % 5)]})
-        if one.measure == "throughput" and one.model == "resnet152"
-        else one
-        for one in make_records(RUN)
+        dataclasses.replace(
+            record, values={"throughput": [100.0 + 90 * ((record.replicate * 7) % 5)]}
+        )
+        if record.measure == "throughput" and record.model == "resnet152"
+        else record
+        for record in make_records(RUN)
     ]
     assert order(summarise(RUN, noisy))[-1].text == "3"
 

@@ -18,16 +18,18 @@ from cmx_bench.spec.claims import Claim, parse
 from ..synthetic import FP16, FP32, PAPER, failed, make_records, make_run
 
 RUN = make_run(models=PAPER[:3])
-A, B, C = (one.name for one in RUN.models)
+A, B, C = (model.name for model in RUN.models)
 
 
 def throughputs(**medians: list[float]) -> list[Record]:
     """The synthetic records with other throughputs, one process for each."""
     by_name = dict(zip("abc", (A, B, C), strict=True))
     others = {by_name[letter]: values for letter, values in medians.items()}
-    found = make_records(RUN)
-    kept = [one for one in found if one.measure != "throughput" or one.model not in others]
-    some = {one.model: one for one in found if one.measure == "throughput"}
+    lines = make_records(RUN)
+    kept = [
+        record for record in lines if record.measure != "throughput" or record.model not in others
+    ]
+    some = {record.model: record for record in lines if record.measure == "throughput"}
     return kept + [
         dataclasses.replace(some[name], replicate=place, values={"throughput": [value]})
         for name, values in others.items()
@@ -35,19 +37,19 @@ def throughputs(**medians: list[float]) -> list[Record]:
     ]
 
 
-def made(check: str, found: list[Record] | None = None) -> Report:
+def make_report(check: str, lines: list[Record] | None = None) -> Report:
     run = dataclasses.replace(RUN, claims=(Claim("It is so", check),))
-    return summarise(run, make_records(run) if found is None else found)
+    return summarise(run, make_records(run) if lines is None else lines)
 
 
-def judge(check: str, found: list[Record] | None = None) -> Judged:
-    [judged] = judgements.judge(made(check, found))
+def judge(check: str, lines: list[Record] | None = None) -> Judged:
+    [judged] = judgements.judge(make_report(check, lines))
     return judged
 
 
-def span(text: str, found: list[Record]) -> Span:
+def span(text: str, lines: list[Record]) -> Span:
     comparison = parse(f"{text} > 0", [A, B, C])
-    return quantities.span(comparison.left, made("1 > 0", found), FP16)  # type: ignore[union-attr]
+    return quantities.span(comparison.left, make_report("1 > 0", lines), FP16)  # type: ignore[union-attr]
 
 
 # --- verdicts -------------------------------------------------------------------------------------
@@ -93,16 +95,16 @@ def test_what_was_found_is_said() -> None:
 
 def test_a_claim_that_holds_by_a_hair_shows_the_hair() -> None:
     """`1.0000 (exact), claimed > 1` would contradict its verdict."""
-    found = [
-        dataclasses.replace(one, values={**one.values, "params": [count]})
-        if one.measure == "params" and (count := counts.get(one.model)) else one
+    lines = [
+        dataclasses.replace(record, values={**record.values, "params": [count]})
+        if record.measure == "params" and (count := counts.get(record.model)) else record
         for counts in [{A: 25_557_064.0, C: 25_557_032.0}]
-        for one in make_records(RUN)
+        for record in make_records(RUN)
     ]  # fmt: skip
-    judged = judge(f"params({A}) > params({C})", found)
+    judged = judge(f"params({A}) > params({C})", lines)
     assert judged.state == "HOLDS"
     assert judged.found == (f"params({A}) / params({C}) = 1.000001 (exact), claimed > 1",)
-    [within] = judge(f"params({A}) / params({C}) in [0.5, 1.0]", found).found
+    [within] = judge(f"params({A}) / params({C}) in [0.5, 1.0]", lines).found
     assert "= 1.000001 (exact), claimed in [0.5, 1.0]" in within
     rounds = [100.0, 100.004, 100.008]
     [line] = judge(
@@ -127,7 +129,11 @@ def test_a_missing_value_decides_nothing_but_what_it_cannot_change() -> None:
 
 
 def test_a_model_without_any_record_is_named() -> None:
-    some = [one for one in make_records(RUN) if one.model != B or one.measure != "throughput"]
+    some = [
+        record
+        for record in make_records(RUN)
+        if record.model != B or record.measure != "throughput"
+    ]
     judged = judge(f"throughput({B}) > 1", some)
     assert (judged.state, judged.found) == (
         "UNDECIDED", (f"Throughput of {B} is not measured here",),
@@ -135,14 +141,14 @@ def test_a_model_without_any_record_is_named() -> None:
 
 
 def test_a_cell_that_failed_in_part_is_not_taken_for_whole() -> None:
-    some = [failed(one, "boom") if one.model == B and one.replicate == 1 else one
-            for one in make_records(RUN)]  # fmt: skip
+    some = [failed(record, "boom") if record.model == B and record.replicate == 1 else record
+            for record in make_records(RUN)]  # fmt: skip
     judged = judge(f"throughput({B}) > 1", some)
     assert (judged.state, judged.found) == ("UNDECIDED", (f"Throughput of {B} failed: boom",))
 
 
 def test_one_process_has_no_interval() -> None:
-    first = [one for one in make_records(RUN) if one.replicate == 0]
+    first = [record for record in make_records(RUN) if record.replicate == 0]
     judged = judge(f"memory({A}) > 1", first)
     assert judged.state == "UNDECIDED"
     assert judged.found == (f"Peak memory of {A} comes from one process and has no interval",)
@@ -164,10 +170,11 @@ def test_a_check_that_this_version_cannot_read_is_undecided() -> None:
 def test_a_ratio_is_paired_by_round_where_both_were_measured_in_the_same() -> None:
     """Logs of the ratio 1, 2 and 3 hundredths; t(2) = 4.302653."""
     drift = [100.0, 150.0, 80.0]
-    found = throughputs(
-        a=drift, b=[one * math.exp(0.01 * step) for one, step in zip(drift, (1, 2, 3), strict=True)]
+    lines = throughputs(
+        a=drift,
+        b=[value * math.exp(0.01 * step) for value, step in zip(drift, (1, 2, 3), strict=True)],
     )
-    ratio = span(f"throughput({B}) / throughput({A})", found)
+    ratio = span(f"throughput({B}) / throughput({A})", lines)
     assert ratio.value == pytest.approx(math.exp(0.02))
     half = 4.302653 * 0.01 / math.sqrt(3)
     assert (ratio.low, ratio.high) == (
@@ -177,35 +184,38 @@ def test_a_ratio_is_paired_by_round_where_both_were_measured_in_the_same() -> No
 
 def test_a_ratio_of_other_rounds_is_welchs() -> None:
     """Logs 0, 1, 2 and 3, 4, 5, 6: as in the test of stats."""
-    found = throughputs(a=[math.exp(n) for n in range(3)], b=[math.exp(n) for n in range(3, 7)])
-    ratio = span(f"throughput({B}) / throughput({A})", found)
+    lines = throughputs(a=[math.exp(n) for n in range(3)], b=[math.exp(n) for n in range(3, 7)])
+    ratio = span(f"throughput({B}) / throughput({A})", lines)
     assert ratio.value == pytest.approx(math.exp(3.5))
     assert math.log(ratio.high) - 3.5 == pytest.approx(2.577 * (1 / 3 + 5 / 12) ** 0.5, rel=1e-3)
 
 
 def test_what_divides_itself_is_one() -> None:
-    found = throughputs(a=[100.0, 150.0, 80.0])
-    assert span(f"throughput({A}) / throughput({A})", found) == Span(1, 1, 1)
+    lines = throughputs(a=[100.0, 150.0, 80.0])
+    assert span(f"throughput({A}) / throughput({A})", lines) == Span(1, 1, 1)
 
 
 def test_a_sum_has_the_ends_of_its_parts() -> None:
-    found = make_records(RUN)
-    one, other = (span(f"throughput({name})", found) for name in (A, B))
-    total = span(f"throughput({A}) + throughput({B})", found)
-    less = span(f"throughput({A}) - throughput({B})", found)
-    assert (total.low, total.high) == (one.low + other.low, one.high + other.high)
-    assert (less.low, less.high) == (one.low - other.high, one.high - other.low)
+    lines = make_records(RUN)
+    first, other = (span(f"throughput({name})", lines) for name in (A, B))
+    total = span(f"throughput({A}) + throughput({B})", lines)
+    less = span(f"throughput({A}) - throughput({B})", lines)
+    assert (total.low, total.high) == (first.low + other.low, first.high + other.high)
+    assert (less.low, less.high) == (first.low - other.high, first.high - other.low)
 
 
 def test_zeros_have_an_interval_on_the_plain_scale() -> None:
     """A median of 0 has no logarithm: mean 2 of 0, 2 and 4, t(2) times 2 / √3."""
-    found = span(f"throughput({A}) * 2", throughputs(a=[0.0, 2.0, 4.0]))
-    assert (found.value, found.high) == (4, pytest.approx(2 * (2 + 4.302653 * 2 / math.sqrt(3))))
+    doubled = span(f"throughput({A}) * 2", throughputs(a=[0.0, 2.0, 4.0]))
+    assert (doubled.value, doubled.high) == (
+        4,
+        pytest.approx(2 * (2 + 4.302653 * 2 / math.sqrt(3))),
+    )
 
 
 def test_an_interval_over_images_counts_as_it_is() -> None:
     """As that of an accuracy, which is no spread over processes."""
-    report = made(f"throughput({A}) / throughput({B}) in [0.8, 1.2]")
+    report = make_report(f"throughput({A}) / throughput({B}) in [0.8, 1.2]")
     results = dict(report.results)
     for name in (A, B):
         key = (name, FP16.key, "throughput")
@@ -224,24 +234,24 @@ def test_each_setting_is_judged_by_itself() -> None:
     run = make_run(models=PAPER[:2], settings=(FP16, FP32))
     run = dataclasses.replace(run, claims=(Claim("Fast", f"throughput({A}) > 90"),))
     slow = [
-        dataclasses.replace(one, values={"throughput": [10.0 + 0.01 * one.replicate]})
-        if one.setting == FP32.key and one.measure == "throughput"
-        else one
-        for one in make_records(run)
+        dataclasses.replace(record, values={"throughput": [10.0 + 0.01 * record.replicate]})
+        if record.setting == FP32.key and record.measure == "throughput"
+        else record
+        for record in make_records(run)
     ]
     report = summarise(run, slow)
-    assert [(one.setting.name, one.state) for one in judgements.judge(report)] == [
+    assert [(judged.setting.name, judged.state) for judged in judgements.judge(report)] == [
         ("paper", "HOLDS"), ("fp32", "FAILS"),
     ]  # fmt: skip
     counts = judgements.counts(judgements.judge(report))
     assert judgements.count(counts) == "1 holds, 1 fails"
-    table = next(one for one in tables(report) if one.key == "claims")
+    table = next(table for table in tables(report) if table.key == "claims")
     assert [row[2].text for row in table.rows] == ["HOLDS", "FAILS"]
 
 
 def test_without_claims_nothing_is_shown() -> None:
     report = summarise(RUN, make_records(RUN))
-    assert "claims" not in [one.key for one in tables(report)]
+    assert "claims" not in [table.key for table in tables(report)]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_every_process_that_counts_has_a_part_in_it(report: Report) -> None:
     """Of two whose times are four apart, that between them; of peaks the best."""
     first = report.records[0]
     work: Mapping[str, Any] = WORK
-    slow = {kind: {**each, "seconds": [4 * one for one in each["seconds"]]}
+    slow = {kind: {**each, "seconds": [4 * seconds for seconds in each["seconds"]]}
             for kind, each in work.items()}  # fmt: skip
     peaks = {"mac_rate": [1e12], "compute_peak": [9e12], "bandwidth_peak": [2e12]}
     second = replace(first, replicate=1, values=peaks, details={"work": slow})
@@ -39,8 +39,8 @@ def test_every_process_that_counts_has_a_part_in_it(report: Report) -> None:
     both = summarise(report.run, [first, second, failed_last]).samples
     works, alone = by_model(both), by_model(report.samples)
     ratios = [
-        one.seconds / other.seconds
-        for one, other in zip(works[first.model], alone[first.model], strict=True)
+        first.seconds / other.seconds
+        for first, other in zip(works[first.model], alone[first.model], strict=True)
     ]
     assert ratios == pytest.approx([2, 2, 2, 2])
     assert works[first.model][0].rate == pytest.approx(alone[first.model][0].rate / 2)

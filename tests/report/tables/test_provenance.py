@@ -30,13 +30,13 @@ def texts(table: Table) -> list[list[str]]:
 def report(words: tuple[str, ...]) -> Report:
     """A run whose suite has `words`, and whose first model rests on GIVEN."""
     models = [
-        dataclasses.replace(one, counted_by=dict.fromkeys(words, "zero")) for one in PAPER[:2]
+        dataclasses.replace(model, counted_by=dict.fromkeys(words, "zero")) for model in PAPER[:2]
     ]
     run = make_run(tuple(models), measures=("params", "macs"))
     first = f"{PAPER[0].name}/macs/r224"
     return summarise(run, [
-        dataclasses.replace(one, details={"given": GIVEN}) if one.cell == first else one
-        for one in make_records(run)
+        dataclasses.replace(record, details={"given": GIVEN}) if record.cell == first else record
+        for record in make_records(run)
     ])  # fmt: skip
 
 
@@ -53,8 +53,8 @@ def test_a_cell_is_marked_and_its_operators_listed() -> None:
 
 
 def test_a_word_that_was_never_needed_is_told() -> None:
-    told = [fact.text for fact in headline.warnings(report((*GIVEN, "aten::asn", "own::gone")))]
-    assert told == ["of the suite's macs, no model has met: aten::asn, own::gone"]
+    warnings = [fact.text for fact in headline.warnings(report((*GIVEN, "aten::asn", "own::gone")))]
+    assert warnings == ["of the suite's macs, no model has met: aten::asn, own::gone"]
     assert not headline.warnings(report(tuple(GIVEN)))
 
 
@@ -93,10 +93,10 @@ def test_gaps_name_twelve_models_at_most() -> None:
 
 def test_a_row_says_what_a_model_is_matched_to() -> None:
     target = search.Target({"params": 21_110_248})
-    found = matches.tell(search.find("deit", target), "convmixer_768_32")
-    made = dataclasses.replace(PAPER[3], matched=found)
+    match = matches.tell(search.find("deit", target), "convmixer_768_32")
+    matched = dataclasses.replace(PAPER[3], matched=match)
     [row] = provenance.list_matched(
-        summarise(make_run((PAPER[1], made), (FP32,), ("params",)), [])
+        summarise(make_run((PAPER[1], matched), (FP32,), ("params",)), [])
     ).rows
     assert [entry.flat for entry in row] == [
         "DeiT-B (deit_base_patch16_224)",
@@ -109,4 +109,4 @@ def test_a_row_says_what_a_model_is_matched_to() -> None:
 
 def test_models_as_published_have_no_table() -> None:
     report = summarise(make_run(PAPER[:2], (FP32,), ("params",)), [])
-    assert "matched" not in [one.key for one in tables(report)]
+    assert "matched" not in [table.key for table in tables(report)]

@@ -12,7 +12,7 @@ from cmx_bench.results.records import Record
 from cmx_bench.spec.claims import Comparison, parse
 
 from ..synthetic import FP16, failed, make_records
-from .test_judgements import RUN, A, B, C, made, span, throughputs
+from .test_judgements import RUN, A, B, C, make_report, span, throughputs
 
 EXACT = [pytest.param(f"params({A}) {sign} params({B})", value, id=sign) for sign, value in (
     ("+", 51_625_960 + 21_110_248), ("-", 51_625_960 - 21_110_248),
@@ -122,19 +122,19 @@ def test_two_sides_are_held_against_each_other_by_the_narrower_way(
 ) -> None:
     sides = comparison(text)
     records: list[Record] = make_records(RUN)
-    quantity, number = quantities.held(sides.left, sides.right, made(text, records), FP16)
+    quantity, number = quantities.held(sides.left, sides.right, make_report(text, records), FP16)
     assert number == bound
     assert quantity.sign == sign  # type: ignore[union-attr]
 
 
 def test_a_side_is_held_against_a_number_as_it_is() -> None:
     sides = comparison(f"throughput({A}) > 7")
-    report = made("1 > 0", make_records(RUN))
+    report = make_report("1 > 0", make_records(RUN))
     assert quantities.held(sides.left, sides.right, report, FP16) == (sides.left, 7.0)
 
 
 def test_a_quotient_of_results_needs_several_processes_of_each() -> None:
-    report = made("1 > 0", throughputs(a=[100.0], b=[50.0, 51.0]))
+    report = make_report("1 > 0", throughputs(a=[100.0], b=[50.0, 51.0]))
     single, several = (report.results[name, FP16.key, "throughput"] for name in (A, B))
     assert quantities.quotient(single, several) is None
     ratio = quantities.quotient(several, several)

@@ -28,17 +28,17 @@ from ..synthetic import BF16, FP32, PAPER, make_records, make_run
 COUNT = 400
 # Of 400 images the models have right: all but those from a number on; the last two differ by two.
 RIGHT = {"convmixer_1536_20": 360, "resnet152": 240, "resmlp_12_224": 238}
-MODELS = tuple(one for one in PAPER if one.name in RIGHT)
+MODELS = tuple(model for model in PAPER if model.name in RIGHT)
 
 
 def rows(right: int, shift: int) -> np.ndarray:
     """Class 0 for the first `right` images and 1 for others; `shift` of the wrong say 2."""
-    made = np.zeros(COUNT, ROW)
-    made["state"] = PREDICTED
-    made["top5"][:, 0] = np.where(np.arange(COUNT) < right, 0, 1)
+    array = np.zeros(COUNT, ROW)
+    array["state"] = PREDICTED
+    array["top5"][:, 0] = np.where(np.arange(COUNT) < right, 0, 1)
     if shift:
-        made["top5"][-shift:, 0] = 2
-    return made
+        array["top5"][-shift:, 0] = 2
+    return array
 
 
 def details(right: int, broken: int = 0) -> dict[str, object]:
@@ -55,7 +55,7 @@ def details(right: int, broken: int = 0) -> dict[str, object]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Report:
+def evaluated(tmp_path: Path) -> Report:
     run = make_run(MODELS, (FP32, BF16), ("params", "throughput", "accuracy"))
     run = dataclasses.replace(run, accuracy={"dataset": "imagenet-val"})
     records.write_run(tmp_path, run)
@@ -68,8 +68,8 @@ def made(tmp_path: Path) -> Report:
     for setting in run.settings:
         for model in MODELS:
             right = RIGHT[model.name] - (setting == BF16)
-            found = rows(right, 3 if setting == BF16 else 0)
-            predictions.finish(found, predictions.path(tmp_path, model.name, setting.key))
+            array = rows(right, 3 if setting == BF16 else 0)
+            predictions.finish(array, predictions.path(tmp_path, model.name, setting.key))
             cell = f"{model.name}/accuracy/{setting.key}"
             values = {"top1": [right / COUNT], "top5": [1.0]}
             append_record(tmp_path, Record(
@@ -82,83 +82,83 @@ def made(tmp_path: Path) -> Report:
     return report.read(tmp_path)
 
 
-def table(made: Report, key: str) -> Table:
-    return next(one for one in tables(made) if one.key == key)
+def table(report: Report, key: str) -> Table:
+    return next(table for table in tables(report) if table.key == key)
 
 
-def column(found: Table, key: str) -> list[str]:
-    place = [one.key for one in found.columns].index(key)
-    return [row[place].flat for row in found.rows]
+def column(table: Table, key: str) -> list[str]:
+    place = [heading.key for heading in table.columns].index(key)
+    return [row[place].flat for row in table.rows]
 
 
-def test_table_one_has_what_was_measured_beside_what_is_published(made: Report) -> None:
-    found = table(made, f"table1-{FP32.key}")
-    assert column(found, "top1")[0] == "90 (± 3.0, n = 400 images)"
-    assert column(found, "top1_paper")[0] == "81.37"
-    assert column(found, "throughput")[0].startswith("100 ")
+def test_table_one_has_what_was_measured_beside_what_is_published(evaluated: Report) -> None:
+    shown = table(evaluated, f"table1-{FP32.key}")
+    assert column(shown, "top1")[0] == "90 (± 3.0, n = 400 images)"
+    assert column(shown, "top1_paper")[0] == "81.37"
+    assert column(shown, "throughput")[0].startswith("100 ")
 
 
-def test_models_that_images_cannot_tell_apart_share_ranks(made: Report) -> None:
-    found = table(made, f"accuracy-{FP32.key}")
-    assert column(found, "rank") == ["1", "2–3", "2–3"]
-    assert column(found, "weights") == ["0123456789ab"] * 3
-    assert column(found, "broken") == ["0"] * 3
+def test_models_that_images_cannot_tell_apart_share_ranks(evaluated: Report) -> None:
+    shown = table(evaluated, f"accuracy-{FP32.key}")
+    assert column(shown, "rank") == ["1", "2–3", "2–3"]
+    assert column(shown, "weights") == ["0123456789ab"] * 3
+    assert column(shown, "broken") == ["0"] * 3
     assert (
-        column(found, "preprocessing")[0]
+        column(shown, "preprocessing")[0]
         == "224 px, crop 0.875 center, bicubic, mean 0.485/0.456/0.406"
     )
 
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_models_without_predictions_are_compared_by_their_intervals(
-    made: Report, kept: int
+    evaluated: Report, kept: int
 ) -> None:
     """Of 90 %, 60 % and 59.5 %: the worst is no leader because nobody kept what it said."""
-    classes = dict(list(made.votes.classes.items())[:kept])
-    few = dataclasses.replace(made, votes=agreement.votes(made.votes.images, classes))
-    found = table(few, f"accuracy-{FP32.key}")
-    assert column(found, "rank") == ["1", "2–3", "2–3"]
-    assert found.remarks[0].startswith("Models are compared by their intervals, because")
-    place = [one.key for one in table(few, f"table1-{FP32.key}").columns].index("top1")
+    classes = dict(list(evaluated.votes.classes.items())[:kept])
+    few = dataclasses.replace(evaluated, votes=agreement.votes(evaluated.votes.images, classes))
+    shown = table(few, f"accuracy-{FP32.key}")
+    assert column(shown, "rank") == ["1", "2–3", "2–3"]
+    assert shown.remarks[0].startswith("Models are compared by their intervals, because")
+    place = [column.key for column in table(few, f"table1-{FP32.key}").columns].index("top1")
     bold = [row[place].best for row in table(few, f"table1-{FP32.key}").rows]
     assert bold == [True, False, False]
 
 
-def test_pairs_on_the_same_images(made: Report) -> None:
-    found = table(made, f"pairs-{FP32.key}")
-    assert column(found, "lost") == ["120", "122", "2"]
-    assert column(found, "gained") == ["0", "0", "0"]
-    assert column(found, "verdict") == ["yes", "yes", "tie"]
-    assert column(found, "p") == ["< 0.0001", "< 0.0001", "0.5000"]
-    assert column(found, "difference")[2] == "-0.50 (-1.34 to +0.35)"
+def test_pairs_on_the_same_images(evaluated: Report) -> None:
+    shown = table(evaluated, f"pairs-{FP32.key}")
+    assert column(shown, "lost") == ["120", "122", "2"]
+    assert column(shown, "gained") == ["0", "0", "0"]
+    assert column(shown, "verdict") == ["yes", "yes", "tie"]
+    assert column(shown, "p") == ["< 0.0001", "< 0.0001", "0.5000"]
+    assert column(shown, "difference")[2] == "-0.50 (-1.34 to +0.35)"
 
 
-def test_agreement_counts_wrong_answers_too(made: Report) -> None:
-    found = table(made, f"agreement-{FP32.key}")
-    assert [[entry.flat for entry in row[1:]] for row in found.rows] == [
+def test_agreement_counts_wrong_answers_too(evaluated: Report) -> None:
+    shown = table(evaluated, f"agreement-{FP32.key}")
+    assert [[entry.flat for entry in row[1:]] for row in shown.rows] == [
         ["–", "70.0", "69.5"], ["70.0", "–", "99.5"], ["69.5", "99.5", "–"],
     ]  # fmt: skip
 
 
-def test_images_that_only_one_has_right_are_shown(made: Report) -> None:
-    found = table(made, f"divided-{FP32.key}")
-    first, _, last = found.rows
-    assert [one.file for one in first[1].pictures] == ["predictions/thumbnails/240.jpg"]
+def test_images_that_only_one_has_right_are_shown(evaluated: Report) -> None:
+    shown = table(evaluated, f"divided-{FP32.key}")
+    first, _, last = shown.rows
+    assert [picture.file for picture in first[1].pictures] == ["predictions/thumbnails/240.jpg"]
     assert "n01440764/240.jpg: 0, not 1" in first[1].flat
     assert (last[1].text, last[2].flat) == ("n01440764/239.jpg, n01440764/238.jpg", "")
-    page = RENDERERS["html"](made)
+    page = RENDERERS["html"](evaluated)
     assert 'src="data:image/jpeg;base64,/9j/IGJ5dGVz"' in page
-    assert "](predictions/thumbnails/240.jpg)" in RENDERERS["md"](made)
+    assert "](predictions/thumbnails/240.jpg)" in RENDERERS["md"](evaluated)
 
 
-def test_what_a_setting_costs_and_gains(made: Report) -> None:
-    found = table(made, "settings")
-    assert found.title.endswith(f"compared with fp32 ({FP32.key})")
-    assert column(found, "flips") == ["4 (1.0 %)"] * 3
-    assert column(found, "lost") == ["1"] * 3
-    assert column(found, "gained") == ["0"] * 3
+def test_what_a_setting_costs_and_gains(evaluated: Report) -> None:
+    shown = table(evaluated, "settings")
+    assert shown.title.endswith(f"compared with fp32 ({FP32.key})")
+    assert column(shown, "flips") == ["4 (1.0 %)"] * 3
+    assert column(shown, "lost") == ["1"] * 3
+    assert column(shown, "gained") == ["0"] * 3
     # Both settings have the same values in each round: nothing is between them.
-    assert set(column(found, "speed")) == {"1.0000 (1.00000 to 1.00000)"}
+    assert set(column(shown, "speed")) == {"1.0000 (1.00000 to 1.00000)"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_a_setting_costs_and_gains(made: Report) -> None:
     [([200.0], "2.0 (no interval)"), ([0.0, 1.0], "0.0050 (no interval)"), ([0.0], "not measured")],
 )
 def test_a_speed_without_logarithms_has_no_interval(
-    made: Report, throughputs: list[float], speed: str
+    evaluated: Report, throughputs: list[float], speed: str
 ) -> None:
     """Of a single process, or with a zero, as no machine measures it."""
     cell = f"{MODELS[0].name}/throughput/{BF16.key}"
@@ -174,10 +174,10 @@ def test_a_speed_without_logarithms_has_no_interval(
     records = [
         dataclasses.replace(record, values={"throughput": [values[record.replicate]]})
         if record.cell == cell else record
-        for record in made.records
+        for record in evaluated.records
         if record.cell != cell or record.replicate in values
     ]  # fmt: skip
-    changed = dataclasses.replace(summarise(made.run, records), votes=made.votes)
+    changed = dataclasses.replace(summarise(evaluated.run, records), votes=evaluated.votes)
     assert column(table(changed, "settings"), "speed")[0] == speed
 
 
@@ -190,46 +190,53 @@ def test_a_speed_without_logarithms_has_no_interval(
         "-1% > top1(resmlp_12_224) - top1(resnet152)",
     ],
 )
-def test_claims_about_two_models_are_decided_on_the_same_images(made: Report, check: str) -> None:
+def test_claims_about_two_models_are_decided_on_the_same_images(
+    evaluated: Report, check: str
+) -> None:
     """Their own intervals overlap; that of the images which only one has right does not hold 0."""
     right = {"resnet152": 240, "resmlp_12_224": 225}
     said = {(name, FP32.key): rows(count, 0)["top5"][:, 0] for name, count in right.items()}
-    results = dict(made.results)
+    results = dict(evaluated.results)
     for name, count in right.items():
         key = (name, FP32.key, "top1")
         results[key] = results[key]._replace(**dataclasses.asdict(stats.proportion(count, COUNT)))
     claim = Claim("one is better", check)
-    run = dataclasses.replace(made.run, claims=(claim,), settings=(FP32,))
-    votes = agreement.votes(made.votes.images, said)
-    [judged] = judgements.judge(dataclasses.replace(made, run=run, results=results, votes=votes))
+    run = dataclasses.replace(evaluated.run, claims=(claim,), settings=(FP32,))
+    votes = agreement.votes(evaluated.votes.images, said)
+    [judged] = judgements.judge(
+        dataclasses.replace(evaluated, run=run, results=results, votes=votes)
+    )
     assert judged.state == "HOLDS"
     [apart] = judgements.judge(
-        dataclasses.replace(made, run=run, results=results, votes=agreement.NO_VOTES)
+        dataclasses.replace(evaluated, run=run, results=results, votes=agreement.NO_VOTES)
     )
     assert apart.state == "UNDECIDED"
 
 
-def test_verify_recomputes_what_rests_on_predictions(made: Report, tmp_path: Path) -> None:
+def test_verify_recomputes_what_rests_on_predictions(evaluated: Report, tmp_path: Path) -> None:
     page = rendering.write(tmp_path)
     assert verify.verify(tmp_path).differences == ()
     assert verify.verify(page).differences == ()
     page.write_text(page.read_text().replace("2–3", "1–3", 1))
-    [found] = verify.verify(page).differences
-    assert (found.shown, found.recomputed) == ("1–3", "2–3")
+    [difference] = verify.verify(page).differences
+    assert (difference.shown, difference.recomputed) == ("1–3", "2–3")
     rendering.write(tmp_path)
     key = ("resnet152", FP32.key)
     changed = rows(239, 0)
     predictions.finish(changed, predictions.path(tmp_path, *key))
-    named = {(one.file, one.shown, one.recomputed) for one in verify.verify(tmp_path).differences}
+    named = {
+        (difference.file, difference.shown, difference.recomputed)
+        for difference in verify.verify(tmp_path).differences
+    }
     assert (f"predictions/{'.'.join(key)}.npz", "240", "239") in named
     with pytest.raises(RecordsError, match=f"of {key[0]} in {key[1]}: right by top-1: the records"):
         report.read(tmp_path)
 
 
-def test_swapped_predictions_are_rendered_by_no_command(made: Report, tmp_path: Path) -> None:
-    one, other = (predictions.path(tmp_path, name, FP32.key) for name in list(RIGHT)[:2])
-    swapped = one.read_bytes(), other.read_bytes()
-    for path, content in zip((other, one), swapped, strict=True):
+def test_swapped_predictions_are_rendered_by_no_command(evaluated: Report, tmp_path: Path) -> None:
+    first, other = (predictions.path(tmp_path, name, FP32.key) for name in list(RIGHT)[:2])
+    swapped = first.read_bytes(), other.read_bytes()
+    for path, content in zip((other, first), swapped, strict=True):
         path.write_bytes(content)
     with pytest.raises(RecordsError, match=r"right by top-1: the records say 360, .* are 240; put"):
         report.read(tmp_path)
@@ -246,7 +253,11 @@ def test_swapped_predictions_are_rendered_by_no_command(made: Report, tmp_path: 
     ],
 )
 def test_verify_recomputes_top_5_and_the_images_that_count(
-    made: Report, tmp_path: Path, column: int | slice, value: int, expected: set[tuple[str, ...]]
+    evaluated: Report,
+    tmp_path: Path,
+    column: int | slice,
+    value: int,
+    expected: set[tuple[str, ...]],
 ) -> None:
     """Of an image that top-1 has wrong, which `report` does not show."""
     path = predictions.path(tmp_path, "resnet152", FP32.key)
@@ -255,16 +266,20 @@ def test_verify_recomputes_top_5_and_the_images_that_count(
     predictions.finish(changed, path)
     report.save(loading.read_folder(tmp_path), tmp_path)
     differences = verify.verify(tmp_path).differences
-    assert {(one.place, one.shown, one.recomputed) for one in differences} == expected
-    assert {one.file for one in differences} == {f"predictions/{path.name}"}
+    assert {
+        (difference.place, difference.shown, difference.recomputed) for difference in differences
+    } == expected
+    assert {difference.file for difference in differences} == {f"predictions/{path.name}"}
     in_page = verify.verify(tmp_path / "report.html").differences
-    top1 = {one for one in expected if "top-5" not in one[0]}  # a page has no more
-    assert {(one.place, one.shown, one.recomputed) for one in in_page} == top1
+    top1 = {place for place in expected if "top-5" not in place[0]}  # a page has no more
+    assert {
+        (difference.place, difference.shown, difference.recomputed) for difference in in_page
+    } == top1
 
 
 def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
     records.write_run(tmp_path, make_run(MODELS))
-    keys = {one.key.partition("-")[0] for one in tables(report.read(tmp_path))}
+    keys = {table.key.partition("-")[0] for table in tables(report.read(tmp_path))}
     assert not keys & {"accuracy", "pairs", "agreement", "divided", "settings"}
 
 
@@ -272,11 +287,11 @@ def test_a_run_without_accuracy_has_none_of_these(tmp_path: Path) -> None:
     ("right", "expected"), [(0, "0 to 0.95, n"), (200, "± 4.9, n"), (400, "99 to 100, n")]
 )
 def test_an_interval_that_ends_at_all_or_nothing_is_shown_by_its_ends(
-    made: Report, right: int, expected: str
+    evaluated: Report, right: int, expected: str
 ) -> None:
-    result = made.results["resnet152", FP32.key, "top1"]
-    found = result._replace(**dataclasses.asdict(stats.proportion(right, COUNT)))
-    assert entries.show(found, 0.01).detail.startswith(expected)
+    result = evaluated.results["resnet152", FP32.key, "top1"]
+    estimate = result._replace(**dataclasses.asdict(stats.proportion(right, COUNT)))
+    assert entries.show(estimate, 0.01).detail.startswith(expected)
 
 
 def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
@@ -285,14 +300,14 @@ def test_of_a_file_of_weights_the_name_is_shown_and_no_folder() -> None:
 
 
 def test_of_many_models_the_most_accurate_stand_beside_each_other(
-    made: Report, monkeypatch: pytest.MonkeyPatch
+    evaluated: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = table(made, f"pairs-{FP32.key}")
+    whole = table(evaluated, f"pairs-{FP32.key}")
     monkeypatch.setattr(rankings, "_MOST_MODELS", 2)
-    pairs = table(made, f"pairs-{FP32.key}")
+    pairs = table(evaluated, f"pairs-{FP32.key}")
     assert [row[0].text for row in pairs.rows] == ["ConvMixer-1536/20 → ResNet-152"]
     assert column(pairs, "adjusted") == column(whole, "adjusted")[:1]
-    assert len(table(made, f"agreement-{FP32.key}").columns) == 3
-    assert column(table(made, f"divided-{FP32.key}"), "pair") == column(pairs, "pair")
+    assert len(table(evaluated, f"agreement-{FP32.key}").columns) == 3
+    assert column(table(evaluated, f"divided-{FP32.key}"), "pair") == column(pairs, "pair")
     assert pairs.remarks[0] == ("The 2 most accurate of 3 models; ranks and p are those of all.")
-    assert len(table(made, f"accuracy-{FP32.key}").rows) == 3
+    assert len(table(evaluated, f"accuracy-{FP32.key}").rows) == 3

@@ -28,7 +28,9 @@ NEWER = ENVIRONMENT | {"device_name": "Synthetic GPU 2", "driver": "580.2", "os"
 CPU = Setting("cpu", "cpu", "fp32", "nchw", "none", 1, 224)
 
 
-def made(environment: Environment = ENVIRONMENT, times: float = 1.0, **changes: Any) -> Report:
+def make_report(
+    environment: Environment = ENVIRONMENT, times: float = 1.0, **changes: Any
+) -> Report:
     """A run with `times` the synthetic throughput."""
     run = make_run(**{"models": PAPER[:3]} | {
         name: changes.pop(name) for name in ("models", "settings") if name in changes
@@ -36,10 +38,10 @@ def made(environment: Environment = ENVIRONMENT, times: float = 1.0, **changes: 
     run = dataclasses.replace(run, machine=environment, environments={"e1": environment}, **changes)
     return summarise(run, [
         dataclasses.replace(
-            one, values={"throughput": [times * value for value in one.values["throughput"]]}
+            record, values={"throughput": [times * value for value in record.values["throughput"]]}
         )
-        if one.measure == "throughput" else one
-        for one in make_records(run)
+        if record.measure == "throughput" else record
+        for record in make_records(run)
     ])  # fmt: skip
 
 
@@ -47,33 +49,37 @@ def beside(*reports: Report) -> Comparison:
     return side_by_side.compare([Path(f"run{n}") for n in range(len(reports))], reports)
 
 
-def table(found: Comparison, key: str) -> Table:
-    return next(one for one in found.tables if one.key == key)
+def table(comparison: Comparison, key: str) -> Table:
+    return next(table for table in comparison.tables if table.key == key)
 
 
-def rows(found: Comparison, key: str) -> list[list[str]]:
-    return [[entry.text for entry in row] for row in table(found, key).rows]
+def rows(comparison: Comparison, key: str) -> list[list[str]]:
+    return [[entry.text for entry in row] for row in table(comparison, key).rows]
 
 
 # --- columns --------------------------------------------------------------------------------------
 
 
 def test_each_run_has_its_column() -> None:
-    found = beside(made(), made(NEWER, times=2), made(NEWER, times=3, created="2026-02-01T00:00"))
-    throughput = table(found, "runs-throughput")
-    assert [one.full_heading for one in throughput.columns] == [
+    compared = beside(
+        make_report(),
+        make_report(NEWER, times=2),
+        make_report(NEWER, times=3, created="2026-02-01T00:00"),
+    )
+    throughput = table(compared, "runs-throughput")
+    assert [column.full_heading for column in throughput.columns] == [
         "Network",
         "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 1, 2026-01-01",
         "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 2, 2026-01-01",
         "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 2, 2026-02-01",
     ]
-    assert [row[1:] for row in rows(found, "runs-throughput")] == [
+    assert [row[1:] for row in rows(compared, "runs-throughput")] == [
         ["100 images/s", "200 images/s", "300 images/s"],
         ["200 images/s", "400 images/s", "600 images/s"],
         ["300 images/s", "600 images/s", "900 images/s"],
     ]
     # The best of each run by itself.
-    assert [[one.best for one in row] for row in throughput.rows] == [
+    assert [[entry.best for entry in row] for row in throughput.rows] == [
         [False] * 4, [False] * 4, [False, True, True, True],
     ]  # fmt: skip
 
@@ -82,24 +88,26 @@ def test_exact_values_that_differ_do_not_read_the_same() -> None:
     """32 of 51.6 million parameters."""
     run = make_run(PAPER[:3])
     more = [
-        dataclasses.replace(one, values={**one.values, "params": [51_625_960 + 32]})
-        if (one.model, one.measure) == (PAPER[0].name, "params") else one
-        for one in make_records(run)
+        dataclasses.replace(record, values={**record.values, "params": [51_625_960 + 32]})
+        if (record.model, record.measure) == (PAPER[0].name, "params") else record
+        for record in make_records(run)
     ]  # fmt: skip
-    found = beside(made(), summarise(dataclasses.replace(run, created="2026-02-01T00:00"), more))
-    assert [row[1:] for row in rows(found, "runs-params")] == [
+    compared = beside(
+        make_report(), summarise(dataclasses.replace(run, created="2026-02-01T00:00"), more)
+    )
+    assert [row[1:] for row in rows(compared, "runs-params")] == [
         ["51,625,960", "51,625,992"], ["21.1 M", "21.1 M"], ["60.2 M", "60.2 M"],
     ]  # fmt: skip
 
 
 def test_other_kinds_of_devices_stand_beside_each_other() -> None:
-    found = beside(made(), made(NEWER | {"device_name": "A CPU"}, settings=(CPU,)))
-    headings = [one.full_heading for one in table(found, "runs-throughput").columns]
+    compared = beside(make_report(), make_report(NEWER | {"device_name": "A CPU"}, settings=(CPU,)))
+    headings = [column.full_heading for column in table(compared, "runs-throughput").columns]
     assert headings[1:] == [
         "paper (cuda-fp16-nchw-eager-b64-r224): Synthetic GPU 1",
         "cpu (cpu-fp32-nchw-eager-b1-r224): A CPU",
     ]
-    assert [one.full_heading for one in table(found, "runs-params").columns][1:] == [
+    assert [column.full_heading for column in table(compared, "runs-params").columns][1:] == [
         "224 × 224: Synthetic GPU 1", "224 × 224: A CPU",
     ]  # fmt: skip
 
@@ -115,13 +123,15 @@ def test_other_kinds_of_devices_stand_beside_each_other() -> None:
 def test_runs_of_one_device_are_told_apart_by_date(
     created: tuple[str, str], labels: list[str]
 ) -> None:
-    found = beside(*(made(created=one) for one in created))
-    assert [one.label for one in found.sides] == [f"Synthetic GPU 1, {one}" for one in labels]
+    compared = beside(*(make_report(created=date) for date in created))
+    assert [side.label for side in compared.sides] == [
+        f"Synthetic GPU 1, {label}" for label in labels
+    ]
 
 
 def test_networks_that_one_run_lacks_are_shown() -> None:
-    found = beside(made(), made(NEWER, models=PAPER[2:4]))
-    assert [(row[0], row[-1]) for row in rows(found, "runs-throughput")] == [
+    compared = beside(make_report(), make_report(NEWER, models=PAPER[2:4]))
+    assert [(row[0], row[-1]) for row in rows(compared, "runs-throughput")] == [
         ("ConvMixer-1536/20", "–"),
         ("ConvMixer-768/32", "–"),
         ("ResNet-152", "100 images/s"),
@@ -131,8 +141,8 @@ def test_networks_that_one_run_lacks_are_shown() -> None:
 
 def test_another_network_of_the_same_name_has_its_own_row() -> None:
     other = dataclasses.replace(PAPER[0], args={"depth": 3}, label="Mine")
-    found = beside(made(), made(NEWER, models=(other, *PAPER[1:3])))
-    assert [row[1:] for row in rows(found, "runs-params")] == [
+    compared = beside(make_report(), make_report(NEWER, models=(other, *PAPER[1:3])))
+    assert [row[1:] for row in rows(compared, "runs-params")] == [
         ["51.6 M", "–"], ["21.1 M", "21.1 M"], ["60.2 M", "60.2 M"], ["–", "51.6 M"],
     ]  # fmt: skip
 
@@ -141,64 +151,70 @@ def test_another_network_of_the_same_name_has_its_own_row() -> None:
 
 
 def test_what_differs_in_the_environments_is_listed() -> None:
-    found = beside(made(), made(NEWER))
-    assert rows(found, "differences") == [
+    compared = beside(make_report(), make_report(NEWER))
+    assert rows(compared, "differences") == [
         ["device_name", "yes", "Synthetic GPU 1", "Synthetic GPU 2"],
         ["driver", "yes", "570.1", "580.2"],
         ["os", "", "Synthetic OS", "Another OS"],
     ]
-    [beware] = [one.text for one in found.facts if one.warning]
+    [beware] = [fact.text for fact in compared.facts if fact.warning]
     assert beware.startswith("environments differ in device_name, driver;")
 
 
 def test_runs_of_one_environment_differ_in_nothing() -> None:
-    found = beside(made(), made(created="2026-02-01T00:00:00"))
-    assert "differences" not in [one.key for one in found.tables]
-    assert not [one for one in found.facts if one.warning]
+    compared = beside(make_report(), make_report(created="2026-02-01T00:00:00"))
+    assert "differences" not in [table.key for table in compared.tables]
+    assert not [fact for fact in compared.facts if fact.warning]
 
 
 def test_settings_with_environments_of_their_own_have_columns_of_their_own() -> None:
     fast = dataclasses.replace(FP16, name="compiled", compile="default")
-    report = made(settings=(FP16, fast))
+    report = make_report(settings=(FP16, fast))
     moved = [
-        dataclasses.replace(one, environment="e2") if one.setting == fast.key else one
-        for one in report.records
+        dataclasses.replace(record, environment="e2") if record.setting == fast.key else record
+        for record in report.records
     ]
     tuned = ENVIRONMENT | {"cudnn_benchmark": False}
     run = dataclasses.replace(report.run, environments={"e1": ENVIRONMENT, "e2": tuned})
-    found = beside(summarise(run, moved), made(created="2026-02-01T00:00:00"))
-    assert [one.heading for one in table(found, "differences").columns][2:] == [
+    compared = beside(summarise(run, moved), make_report(created="2026-02-01T00:00:00"))
+    assert [column.heading for column in table(compared, "differences").columns][2:] == [
         "Synthetic GPU 1, 2026-01-01: paper",
         "Synthetic GPU 1, 2026-01-01: compiled",
         "Synthetic GPU 1, 2026-02-01",
     ]
-    assert rows(found, "differences") == [["cudnn_benchmark", "yes", "True", "False", "True"]]
+    assert rows(compared, "differences") == [["cudnn_benchmark", "yes", "True", "False", "True"]]
 
 
 def test_a_changed_suite_is_said() -> None:
-    found = beside(made(), made(NEWER, suite_hash="another"))
-    assert "its hash differs" in [one.text for one in found.facts if one.warning][-1]
-    assert [row[4] for row in rows(found, "runs")] == ["0123456789ab", "another"]
+    compared = beside(make_report(), make_report(NEWER, suite_hash="another"))
+    assert "its hash differs" in [fact.text for fact in compared.facts if fact.warning][-1]
+    assert [row[4] for row in rows(compared, "runs")] == ["0123456789ab", "another"]
 
 
 def test_other_recipes_are_said() -> None:
     """Images may lie elsewhere; a run that measured no accuracy differs in nothing."""
     said = {"dataset": "digits", "train": {"epochs": 2, "mixup": None, "optimizer": {"lr": 0.03}}}
     longer = said | {"train": {"epochs": 4, "mixup": 0.2, "optimizer": {"lr": 0.03}}, "path": "x"}
-    found = beside(made(accuracy=said), made(NEWER, accuracy=longer), made(created="2026-01-02"))
-    assert rows(found, "evaluated") == [
+    compared = beside(
+        make_report(accuracy=said),
+        make_report(NEWER, accuracy=longer),
+        make_report(created="2026-01-02"),
+    )
+    assert rows(compared, "evaluated") == [
         ["train.epochs", "2", "4", ""],
         ["train.mixup", "", "0.2", ""],
     ]
-    warnings = [one.text for one in found.facts if one.warning]
+    warnings = [fact.text for fact in compared.facts if fact.warning]
     assert "accuracy was measured in different ways: train.epochs, train.mixup" in warnings
-    assert all(one.key != "evaluated" for one in beside(made(), made(NEWER)).tables)
+    assert all(
+        table.key != "evaluated" for table in beside(make_report(), make_report(NEWER)).tables
+    )
 
 
 def test_each_run_is_described() -> None:
-    found = beside(made(), made(NEWER, finished=""))
-    digests = [side.report.content_hash for side in found.sides]
-    assert rows(found, "runs") == [
+    compared = beside(make_report(), make_report(NEWER, finished=""))
+    digests = [side.report.content_hash for side in compared.sides]
+    assert rows(compared, "runs") == [
         ["Synthetic GPU 1", "2026-01-01 00:00:00", "2026-01-01 01:00:00", "cmx-bench 0.0",
          "0123456789ab", "12 of 12", "–", digests[0]],
         ["Synthetic GPU 2", "2026-01-01 00:00:00", "not finished", "cmx-bench 0.0",
@@ -209,23 +225,23 @@ def test_each_run_is_described() -> None:
 def test_other_weights_are_said() -> None:
     sides: list[Report] = []
     for digest in ("aa", "bb"):
-        report = made(created=f"2026-01-01T10:00:0{len(sides)}")
-        found = {
+        report = make_report(created=f"2026-01-01T10:00:0{len(sides)}")
+        altered = {
             (PAPER[0].name, FP16.key, "top1"): report.results[
                 PAPER[0].name, FP16.key, "throughput"
             ]._replace(metric="top1", details={"weights_sha256": digest})
         }
-        sides.append(dataclasses.replace(report, results={**report.results, **found}))
+        sides.append(dataclasses.replace(report, results={**report.results, **altered}))
     remark = "The runs used different weights of convmixer_1536_20."
     assert remark in table(beside(*sides), "runs-top1").remarks
     assert remark not in table(beside(*sides), "runs-throughput").remarks
 
 
 def test_a_quick_run_does_not_pass_for_a_whole_one() -> None:
-    found = beside(made(), made(quick=True, created="2026-01-02T00:00:00+00:00"))
-    labels = [side.label for side in found.sides]
+    compared = beside(make_report(), make_report(quick=True, created="2026-01-02T00:00:00+00:00"))
+    labels = [side.label for side in compared.sides]
     assert [label.endswith(" (quick)") for label in labels] == [False, True]
-    [beware] = [fact.text for fact in found.facts if "this is a quick run" in fact.text]
+    [beware] = [fact.text for fact in compared.facts if "this is a quick run" in fact.text]
     assert beware.startswith(f"{labels[1]}: ")
 
 
@@ -241,12 +257,12 @@ def test_a_quick_run_does_not_pass_for_a_whole_one() -> None:
 )
 def test_what_cannot_stand_side_by_side_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RecordsError, match=message):
-        beside(made(), made(**changes))
+        beside(make_report(), make_report(**changes))
 
 
 def test_a_run_is_not_compared_with_itself() -> None:
     with pytest.raises(RecordsError, match="^run: is given twice$"):
-        side_by_side.compare([Path("run")] * 2, [made()] * 2)
+        side_by_side.compare([Path("run")] * 2, [make_report()] * 2)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -254,7 +270,9 @@ def test_a_run_is_not_compared_with_itself() -> None:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report.save(beside(made(), made(NEWER)), tmp_path_factory.mktemp("out")).parent
+    return report.save(
+        beside(make_report(), make_report(NEWER)), tmp_path_factory.mktemp("out")
+    ).parent
 
 
 def test_a_folder_gets_every_format(written: Path) -> None:
@@ -270,24 +288,24 @@ def test_a_folder_gets_every_format(written: Path) -> None:
 
 def test_the_rows_of_each_run_stand_behind_its_label(written: Path) -> None:
     text = (written / "comparison.csv").read_text(encoding="utf-8")
-    found = list(csv.DictReader(io.StringIO(text)))
-    assert {one["run"] for one in found} == {"Synthetic GPU 1", "Synthetic GPU 2"}
-    assert len([one for one in found if one["metric"] == "throughput"]) == 2 * 3
+    exported = list(csv.DictReader(io.StringIO(text)))
+    assert {row["run"] for row in exported} == {"Synthetic GPU 1", "Synthetic GPU 2"}
+    assert len([row for row in exported if row["metric"] == "throughput"]) == 2 * 3
 
 
 def test_awkward_names_stay_text() -> None:
     awkward = "<script>alert(1)</script>|_x_ 100 % & 🤖" + "x" * 200
-    found = beside(made(), made(NEWER | {"device_name": awkward}, title=awkward))
-    assert "<script>alert" not in formats.SIDE_BY_SIDE["html"](found)
-    assert "<script>" not in formats.SIDE_BY_SIDE["md"](found)
-    assert "<script>" not in formats.SIDE_BY_SIDE["latex"](found)
+    compared = beside(make_report(), make_report(NEWER | {"device_name": awkward}, title=awkward))
+    assert "<script>alert" not in formats.SIDE_BY_SIDE["html"](compared)
+    assert "<script>" not in formats.SIDE_BY_SIDE["md"](compared)
+    assert "<script>" not in formats.SIDE_BY_SIDE["latex"](compared)
 
 
 def test_a_folder_is_named_by_what_is_in_it() -> None:
-    name = formats.folder(beside(made(), made(NEWER)))
+    name = formats.folder(beside(make_report(), make_report(NEWER)))
     assert name.parent == Path("reports/paper")
-    assert formats.folder(beside(made(), made(NEWER))) == name
-    assert formats.folder(beside(made(), made(NEWER, times=2))) != name
+    assert formats.folder(beside(make_report(), make_report(NEWER))) == name
+    assert formats.folder(beside(make_report(), make_report(NEWER, times=2))) != name
 
 
 # --- verified -------------------------------------------------------------------------------------
@@ -299,7 +317,7 @@ def test_what_was_written_is_verified(written: Path) -> None:
     assert whole.content_hash == page.content_hash
     assert (page.files, whole.files) == (
         1,
-        len([one for one in written.rglob("*") if one.is_file()]),
+        len([path for path in written.rglob("*") if path.is_file()]),
     )
     assert page.places > 30
 
@@ -317,10 +335,10 @@ def test_a_number_that_was_changed_is_named(written: Path, name: str, shown: str
     path = written / name
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(shown, f"9{shown}", 1), encoding="utf-8")
-    found = verify.verify(written).differences
+    differences = verify.verify(written).differences
     path.write_text(text, encoding="utf-8")
-    assert [one.file for one in found] == [name]
-    assert f"9{shown}" in found[0].shown and f"9{shown}" not in found[0].recomputed
+    assert [difference.file for difference in differences] == [name]
+    assert f"9{shown}" in differences[0].shown and f"9{shown}" not in differences[0].recomputed
 
 
 def test_the_page_of_several_runs_is_not_that_of_one(written: Path) -> None:
@@ -340,10 +358,12 @@ def test_numbers_know_which_run_they_are_of(written: Path) -> None:
 
 def test_absolute_paths_are_shown_as_far_as_they_differ() -> None:
     paths = [Path("/home/me/x/run"), Path("/home/me/y/run"), Path("relative/run")]
-    found = side_by_side.compare(paths, [made(), made(NEWER), made(created="2026-02-01T10:00:00")])
-    shown = [str(side.path) for side in found.sides]
+    compared = side_by_side.compare(
+        paths, [make_report(), make_report(NEWER), make_report(created="2026-02-01T10:00:00")]
+    )
+    shown = [str(side.path) for side in compared.sides]
     assert shown == ["…/x/run", "…/y/run", "relative/run"]
-    again = side_by_side.compare([side.path for side in found.sides],
-                                 [side.report for side in found.sides])  # fmt: skip
-    assert again.facts == found.facts
-    assert "/home" not in repr((found.facts, found.tables))
+    again = side_by_side.compare([side.path for side in compared.sides],
+                                 [side.report for side in compared.sides])  # fmt: skip
+    assert again.facts == compared.facts
+    assert "/home" not in repr((compared.facts, compared.tables))

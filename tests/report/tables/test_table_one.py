@@ -15,7 +15,7 @@ from .test_tables import column
 
 def test_table_one_has_the_papers_columns(run: Run, run_records: list[Record]) -> None:
     table = table_one(summarise(run, run_records), FP16)
-    assert [one.full_heading for one in table.columns] == [
+    assert [column.full_heading for column in table.columns] == [
         "Network", "Patch", "Kernel", "# Params (×10⁶): measured", "# Params (×10⁶): paper",
         "MACs (×10⁹)", "Throughput (images/s): measured", "Throughput (images/s): paper, RTX 8000",
         "Peak memory (MiB)", "Activation", "Epochs, paper",
@@ -37,12 +37,15 @@ def test_tiny_models_are_counted_in_thousands() -> None:
     def table(*models: Model) -> list[tuple[str, list[str]]]:
         run = make_run(models, measures=("params", "macs"))
         records = [
-            dataclasses.replace(one, values={one.measure: [sizes[one.model]]})
-            for one in make_records(run)
+            dataclasses.replace(record, values={record.measure: [sizes[record.model]]})
+            for record in make_records(run)
         ]
-        found = table_one(summarise(run, records), FP16)
-        return [(one.full_heading, [entry.text for entry in column(found, one.key)])
-                for one in found.columns if one.key in ("params", "macs")]  # fmt: skip
+        shown = table_one(summarise(run, records), FP16)
+        return [
+            (heading.full_heading, [entry.text for entry in column(shown, heading.key)])
+            for heading in shown.columns
+            if heading.key in ("params", "macs")
+        ]
 
     assert table(*tiny) == [
         ("# Params (×10³)", ["0.314", "2.50"]), ("MACs (×10³)", ["0.314", "2.50"]),
@@ -54,7 +57,9 @@ def test_tiny_models_are_counted_in_thousands() -> None:
 
 def test_models_stand_in_the_order_of_the_suite(run: Run, run_records: list[Record]) -> None:
     table = table_one(summarise(run, run_records[::-1]), FP16)
-    assert [entry.text for entry in column(table, "network")] == [one.label for one in run.models]
+    assert [entry.text for entry in column(table, "network")] == [
+        model.label for model in run.models
+    ]
 
 
 def test_doubtful_figures_are_marked_with_their_grade(run: Run, run_records: list[Record]) -> None:
@@ -73,8 +78,10 @@ def test_extra_training_is_marked(run: Run, run_records: list[Record]) -> None:
 
 def test_what_is_not_there_says_so(run: Run, run_records: list[Record]) -> None:
     key = f"throughput/{FP16.key}"
-    some = [one for one in run_records if one.cell != f"resnet50/{key}"]
-    some = [failed(one, "boom") if one.cell == f"resnet152/{key}" else one for one in some]
+    some = [record for record in run_records if record.cell != f"resnet50/{key}"]
+    some = [
+        failed(record, "boom") if record.cell == f"resnet152/{key}" else record for record in some
+    ]
     measured = column(table_one(summarise(run, some), FP16), "throughput")
     assert (measured[8].text, measured[8].quiet) == ("not measured", True)
     assert (measured[2].text, measured[2].title) == ("failed", "boom")
@@ -82,7 +89,7 @@ def test_what_is_not_there_says_so(run: Run, run_records: list[Record]) -> None:
 
 def test_fewer_processes_than_asked_for_are_counted(run: Run, run_records: list[Record]) -> None:
     """As after a budget ran out."""
-    few = [one for one in run_records if one.replicate < 3]
+    few = [record for record in run_records if record.replicate < 3]
     measured = column(table_one(summarise(run, few), FP16), "throughput")
     assert measured[0].detail.endswith("n = 3 of 5")
 
@@ -92,12 +99,12 @@ def test_more_processes_than_asked_for_are_counted(run: Run, run_records: list[R
     run = dataclasses.replace(run, replicates=1, precision=0.03)
     measured = column(table_one(summarise(run, run_records), FP16), "throughput")
     assert measured[0].detail == "± 2.0 %, n = 5"
-    few = [one for one in run_records if one.replicate == 0]
+    few = [record for record in run_records if record.replicate == 0]
     assert column(table_one(summarise(run, few), FP16), "throughput")[0].detail == ""
 
 
 def test_a_partly_failed_cell_is_marked(run: Run, run_records: list[Record]) -> None:
-    some = [failed(one, "boom") if one.replicate == 4 else one for one in run_records]
+    some = [failed(record, "boom") if record.replicate == 4 else record for record in run_records]
     measured = column(table_one(summarise(run, some), FP16), "throughput")
     assert measured[0].flat == "99 ✗ (± 2.1 %, n = 4 of 5)"
 
@@ -107,10 +114,10 @@ def test_digits_follow_the_interval(run: Run, run_records: list[Record]) -> None
     measured = column(table_one(summarise(run, run_records), FP16), "throughput")
     assert measured[10].text == "1,100"
     steady = [
-        dataclasses.replace(one, values={"throughput": [1234.567 + one.replicate / 1000]})
-        if one.measure == "throughput"
-        else one
-        for one in run_records
+        dataclasses.replace(record, values={"throughput": [1234.567 + record.replicate / 1000]})
+        if record.measure == "throughput"
+        else record
+        for record in run_records
     ]
     assert column(table_one(summarise(run, steady), FP16), "throughput")[0].text == "1,234.6"
 
@@ -120,9 +127,13 @@ def test_a_value_that_stayed_wide_is_marked(run: Run, run_records: list[Record])
     run = dataclasses.replace(run, precision=0.01, replicates=3)
     table = table_one(summarise(run, run_records), FP16)
     assert column(table, "throughput")[0].flat == "100 ↔ (± 2.0 %, n = 5)"
-    assert "the interval stayed wider than the wanted ± 1.0 %" in [one.text for one in table.notes]
+    assert "the interval stayed wider than the wanted ± 1.0 %" in [
+        note.text for note in table.notes
+    ]
     assert column(table, "params")[0].marks == column(table, "memory")[0].marks == ""
-    assert any("than 1.0 %, processes beyond the first 3 were" in one for one in table.remarks)
+    assert any(
+        "than 1.0 %, processes beyond the first 3 were" in remark for remark in table.remarks
+    )
     easy = dataclasses.replace(run, precision=0.03)
     assert column(table_one(summarise(easy, run_records), FP16), "throughput")[0].marks == ""
 
@@ -130,13 +141,13 @@ def test_a_value_that_stayed_wide_is_marked(run: Run, run_records: list[Record])
 def test_a_value_that_measures_launching_is_marked(run: Run, run_records: list[Record]) -> None:
     shares = {"convmixer_1536_20": 0.95, "convmixer_768_32": 0.6}
     some = []
-    for one in run_records:
-        if one.measure == "throughput" and one.model in shares:
-            seen = watched(one, ".....")
-            launching = {"launching": [shares[one.model]] * 5}
-            some.append(dataclasses.replace(seen, covariates={**seen.covariates, **launching}))
+    for record in run_records:
+        if record.measure == "throughput" and record.model in shares:
+            timed = watched(record, ".....")
+            launching = {"launching": [shares[record.model]] * 5}
+            some.append(dataclasses.replace(timed, covariates={**timed.covariates, **launching}))
         else:
-            some.append(one)
+            some.append(record)
     table = table_one(summarise(run, some), FP16)
     first, second, *others = column(table, "throughput")
     assert [note.mark for note in first.notes] == ["¶"]

@@ -16,25 +16,25 @@ from ..synthetic import BF16, FP16, FP32, make_records, make_run, watched
 
 
 def column(table: Table, key: str) -> list[Entry]:
-    place = [one.key for one in table.columns].index(key)
+    place = [column.key for column in table.columns].index(key)
     return [row[place] for row in table.rows]
 
 
 def test_each_setting_has_its_table() -> None:
     run = make_run(settings=(FP32, BF16))
-    made = tables(summarise(run, make_records(run)))
-    assert [table.key for table in made[:2]] == [f"table1-{FP32.key}", f"table1-{BF16.key}"]
+    every = tables(summarise(run, make_records(run)))
+    assert [table.key for table in every[:2]] == [f"table1-{FP32.key}", f"table1-{BF16.key}"]
 
 
 def test_a_setting_that_only_left_nothing_of_has_no_table() -> None:
     run = make_run(settings=(FP16, FP32))
-    found = make_records(run)
+    lines = make_records(run)
 
     def keys(*parts: str) -> list[str]:
         left = tuple(key for key in run.cells if any(part in key for part in parts))
-        measured = [record for record in found if record.cell in left]
-        made = tables(summarise(dataclasses.replace(run, cells=left), measured))
-        return [table.key for table in made if table.key.startswith("table1-")]
+        measured = [record for record in lines if record.cell in left]
+        every = tables(summarise(dataclasses.replace(run, cells=left), measured))
+        return [table.key for table in every if table.key.startswith("table1-")]
 
     assert keys(FP16.key, "/params/") == [f"table1-{FP16.key}"]
     assert keys("/params/") == [f"table1-{FP16.key}", f"table1-{FP32.key}"]
@@ -43,7 +43,7 @@ def test_a_setting_that_only_left_nothing_of_has_no_table() -> None:
 def test_every_metric_is_shown() -> None:
     run = make_run(measures=("params", "latency", "load_time"))
     table = metrics(summarise(run, make_records(run)))
-    assert [one.key for one in table.columns[2:]] == [
+    assert [column.key for column in table.columns[2:]] == [
         "params", "trainable_params", "buffers", "latency_p50", "latency_p90", "latency_p99",
         "load_time",
     ]  # fmt: skip
@@ -51,7 +51,9 @@ def test_every_metric_is_shown() -> None:
 
 
 def test_samples_stand_process_by_process(run: Run, run_records: list[Record]) -> None:
-    table = next(one for one in tables(summarise(run, run_records)) if one.key == "samples")
+    table = next(
+        record for record in tables(summarise(run, run_records)) if record.key == "samples"
+    )
     first = next(row for row in table.rows if row[2].text.startswith("Throughput"))
     assert first[3].text.splitlines()[1] == "1: 98.80 · 98.90 · 99.00 · 99.10 · 99.20"
 
@@ -59,8 +61,11 @@ def test_samples_stand_process_by_process(run: Run, run_records: list[Record]) -
 def test_samples_name_what_was_discarded(run: Run, run_records: list[Record]) -> None:
     key = f"resnet50/throughput/{FP16.key}"
     blocks = ("..x...", "xdddd.x", ".d...", ".....", ".....")
-    some = [watched(one, blocks[one.replicate]) if one.cell == key else one for one in run_records]
-    table = next(one for one in tables(summarise(run, some)) if one.key == "samples")
+    some = [
+        watched(record, blocks[record.replicate]) if record.cell == key else record
+        for record in run_records
+    ]
+    table = next(table for table in tables(summarise(run, some)) if table.key == "samples")
     row = next(row for row in table.rows
                if (row[0].text, row[2].text[:10]) == ("ResNet-50", "Throughput"))  # fmt: skip
     ends = [line.partition(" (")[2] for line in row[3].text.splitlines()]
@@ -73,7 +78,9 @@ def test_samples_name_what_was_discarded(run: Run, run_records: list[Record]) ->
     ]
     assert all(reason in table.remarks[0] for reason in REASONS)
     assert (
-        next(one for one in tables(summarise(run, run_records)) if one.key == "samples").remarks
+        next(
+            record for record in tables(summarise(run, run_records)) if record.key == "samples"
+        ).remarks
         == ()
     )
 

@@ -31,11 +31,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = dataclasses.replace(
         run, claims=(Claim("Small", "params(convmixer_768_32) < params(resnet152)"),)
     )
-    found = [
-        failed(one, "out of memory at batch 64") if one.cell == "resnet152/macs/r224" else one
-        for one in make_records(run)
+    lines = [
+        failed(record, "out of memory at batch 64")
+        if record.cell == "resnet152/macs/r224"
+        else record
+        for record in make_records(run)
     ]
-    folder = write_folder(tmp_path_factory.mktemp("run"), run, found)
+    folder = write_folder(tmp_path_factory.mktemp("run"), run, lines)
     rendering.write(folder)
     return folder
 

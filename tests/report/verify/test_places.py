@@ -84,5 +84,8 @@ def test_what_stands_in_a_drawing_of_another_matplotlib_is_named(
     drawing = next((folder / "figures").glob("*.svg"))
     for path in (folder / "report.html", drawing):
         edit(path, lambda text: re.sub("(<svg[^>]*>)", rf"\1{SCRIPT}", text, count=1))
-    found = verify.verify(folder).differences
-    assert {one.file for one in found} == {"report.html", f"figures/{drawing.name}"}
+    differences = verify.verify(folder).differences
+    assert {difference.file for difference in differences} == {
+        "report.html",
+        f"figures/{drawing.name}",
+    }

@@ -31,12 +31,12 @@ def other_digit(text: str) -> str:
 
 def test_what_was_rendered_is_verified(folder: Path) -> None:
     for path in (folder, folder / "report.html"):
-        found = verify.verify(path)
-        assert (found.differences, found.notes) == ((), ())
-        assert found.content_hash == nouns.content_hash(
+        verified = verify.verify(path)
+        assert (verified.differences, verified.notes) == ((), ())
+        assert verified.content_hash == nouns.content_hash(
             records.read_run(folder), records.read(folder)
         )
-        assert list(verify.lines(found))[-1].endswith(f"SHA-256 {found.content_hash}")
+        assert list(verify.lines(verified))[-1].endswith(f"SHA-256 {verified.content_hash}")
 
 
 def test_a_page_of_a_site_is_verified_and_its_links_say_nothing(folder: Path) -> None:
@@ -47,8 +47,8 @@ def test_a_page_of_a_site_is_verified_and_its_links_say_nothing(folder: Path) ->
     assert '<a href="../../index.html?suite=paper#runs">Runs of this suite</a>' in text
     assert verify.verify(page).differences == ()
     edit(page, lambda text: text.replace(">All runs<", ">Verified: 99 % top-1<"))
-    found = verify.verify(page)
-    assert any("Verified: 99 % top-1" in one.shown for one in found.differences)
+    verified = verify.verify(page)
+    assert any("Verified: 99 % top-1" in difference.shown for difference in verified.differences)
 
 
 def test_a_digit_changed_in_each_table_of_the_page_is_named(folder: Path) -> None:
@@ -67,18 +67,21 @@ def test_a_digit_changed_in_each_table_of_the_page_is_named(folder: Path) -> Non
     page = folder / "report.html"
     table = r'(<caption id="([^"]*)-caption">.*?<tbody>)(.*?)(?=</tbody>)'
     edit(page, lambda text: re.sub(table, change, text, flags=re.DOTALL))
-    found = verify.verify(page)
+    verified = verify.verify(page)
     assert set(changed) == {
         "table1-cuda-fp16-nchw-eager-b64-r224", "fidelity", "order", "metrics", "failures",
         "samples", "published", "environments",
     }  # fmt: skip
-    named = {re.match(r"table ([^,]+), row \d+ \(.*\), column \w+$", one.place)[1]: one  # type: ignore[index]
-             for one in found.differences}  # fmt: skip
+    place = re.compile(r"table ([^,]+), row \d+ \(.*\), column \w+$")
+    named = {
+        place.match(difference.place)[1]: difference  # type: ignore[index]
+        for difference in verified.differences
+    }
     assert set(named) == set(changed)
-    assert len(found.differences) == len(changed)
-    for key, one in named.items():
-        assert one.recomputed.startswith(changed[key])
-        assert not one.shown.startswith(changed[key])
+    assert len(verified.differences) == len(changed)
+    for key, difference in named.items():
+        assert difference.recomputed.startswith(changed[key])
+        assert not difference.shown.startswith(changed[key])
 
 
 def test_the_rest_of_the_page_is_verified_too(folder: Path) -> None:
@@ -90,12 +93,12 @@ def test_the_rest_of_the_page_is_verified_too(folder: Path) -> None:
         lambda text: re.sub(r'title="95 % interval \d', 'title="95 % interval 1', text, count=1),
     )
     edit(page, lambda text: re.sub(r'(<path d="M )\d', r"\g<1>9", text, count=1))
-    found = verify.verify(page).differences
-    ends = [one.place.rpartition(", ")[2] for one in found]
+    differences = verify.verify(page).differences
+    ends = [difference.place.rpartition(", ")[2] for difference in differences]
     assert sorted(re.sub(r"\d+", "N", end) for end in ends) == [
         "column verdict", "drawing", "line N", "tooltip",
     ]  # fmt: skip
-    line = next(one for one in found if one.place.startswith("line"))
+    line = next(difference for difference in differences if difference.place.startswith("line"))
     assert "of 8" in line.shown and "of 9" in line.recomputed
 
 
@@ -103,8 +106,8 @@ def test_an_entry_that_is_hidden_is_no_entry_shown(folder: Path) -> None:
     """It reads the same, and nobody sees it."""
     page = folder / "report.html"
     edit(page, lambda text: text.replace(">51.6<", "><b hidden>51.6</b><", 1))
-    [found] = verify.verify(page).differences
-    assert found.place == "the markup"
+    [difference] = verify.verify(page).differences
+    assert difference.place == "the markup"
     assert "<b hidden>" in next(verify.lines(verify.verify(page)))
 
 
@@ -123,10 +126,10 @@ def test_a_byte_changed_anywhere_in_the_page_is_a_difference(written: Path) -> N
 def test_ends_of_lines_are_compared_too(folder: Path) -> None:
     page = folder / "report.html"
     page.write_bytes(page.read_bytes().replace(b"</h1>\n", b"</h1>\r\n"))
-    [found] = verify.verify(page).differences
+    [difference] = verify.verify(page).differences
     # The second is how an older libxml2 keeps it.
-    assert sum(map(found.shown.count, ("\r", "&#13;"))) == 1
-    assert not any(end in found.recomputed for end in ("\r", "&#13;"))
+    assert sum(map(difference.shown.count, ("\r", "&#13;"))) == 1
+    assert not any(end in difference.recomputed for end in ("\r", "&#13;"))
 
 
 def test_what_a_browser_shows_is_no_data(folder: Path) -> None:
@@ -154,13 +157,13 @@ def test_a_sample_changed_beside_the_page_is_named(folder: Path) -> None:
     assert rows[1].count(",51625960,") == 1
     rows[1] = rows[1].replace(",51625960,", ",51625961,")
     path.write_bytes(gzip.compress("\n".join(rows).encode()))
-    [found] = verify.verify(folder).differences
-    assert found == Difference(
+    [difference] = verify.verify(folder).differences
+    assert difference == Difference(
         "samples.csv.gz", "row 1 (paper 2026-01-01 00:00:00), column value", "51625961", "51625960"
     )
     path.write_bytes(path.read_bytes()[:-9])
-    [found] = verify.verify(folder).differences
-    assert found.place == "the file" and "cannot be read" in found.shown
+    [difference] = verify.verify(folder).differences
+    assert difference.place == "the file" and "cannot be read" in difference.shown
 
 
 def test_samples_packed_by_another_zlib_are_the_same(folder: Path) -> None:
@@ -173,24 +176,27 @@ def test_a_row_taken_out_is_named(folder: Path) -> None:
     page = folder / "report.html"
     row = r'<tr [^>]*>\n<th scope="row"[^\n]*ResNet-152.*?</tr>\n'
     edit(page, lambda text: re.sub(row, "", text, count=1, flags=re.DOTALL))
-    found = verify.verify(page).differences
-    assert {one.shown for one in found} == {"(nothing)"}
-    assert all("row 3 (ResNet-152" in one.place for one in found)
+    differences = verify.verify(page).differences
+    assert {difference.shown for difference in differences} == {"(nothing)"}
+    assert all("row 3 (ResNet-152" in difference.place for difference in differences)
 
 
 def test_a_sample_changed_in_the_page_changes_what_is_recomputed(folder: Path) -> None:
     """And the content hash, in the facts, by which a run is cited."""
     page = folder / "report.html"
     inside = embedded.read(page).report
-    first = next(one for one in inside.records if one.measure == "throughput")
+    first = next(record for record in inside.records if record.measure == "throughput")
     forged = dataclasses.replace(first, values={"throughput": [1000.0]})
     other = dataclasses.replace(
-        inside, records=tuple(forged if one is first else one for one in inside.records)
+        inside, records=tuple(forged if record is first else record for record in inside.records)
     )
     edit(page, lambda text: text.replace(embedded.pack(inside), embedded.pack(other)))
-    found = verify.verify(page).differences
-    assert any("column throughput" in one.place for one in found)
-    assert any("SHA-256" in one.shown and "SHA-256" in one.recomputed for one in found)
+    differences = verify.verify(page).differences
+    assert any("column throughput" in difference.place for difference in differences)
+    assert any(
+        "SHA-256" in difference.shown and "SHA-256" in difference.recomputed
+        for difference in differences
+    )
 
 
 def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
@@ -204,18 +210,22 @@ def test_each_file_of_a_folder_is_verified(folder: Path) -> None:
     (folder / "figures/figure1.pdf").unlink()
     (folder / "tables/metrics.csv").unlink()
     (folder / "tables/old.csv").write_text("a\n")
-    found = verify.verify(folder)
-    assert {one.file for one in found.differences} == {
+    verified = verify.verify(folder)
+    assert {difference.file for difference in verified.differences} == {
         "report.md", f"{table}.tex", f"{table}.csv", "results.csv", "figures/figure1.png",
         "figures/figure1.pdf", "tables/metrics.csv",
     }  # fmt: skip
-    results = next(one for one in found.differences if one.file == "results.csv")
+    results = next(
+        difference for difference in verified.differences if difference.file == "results.csv"
+    )
     assert results == Difference(
         "results.csv", "row 1 (convmixer_1536_20), column value", "51625961", "51625960"
     )
-    markdown = next(one for one in found.differences if one.file == "report.md")
+    markdown = next(
+        difference for difference in verified.differences if difference.file == "report.md"
+    )
     assert markdown.place.startswith("line ") and "| 51.7 |" in markdown.shown
-    assert found.notes == (
+    assert verified.notes == (
         "tables/old.csv is not made of this run (any more), and was not compared",
     )
 
@@ -227,8 +237,8 @@ def test_a_page_of_another_run_is_no_page_of_this_folder(folder: Path) -> None:
     edit(folder / "records.jsonl", lambda text: text.replace("51625970", "51625960"))
     rendering.write(folder)
     shutil.copy(folder / "other.html", folder / "report.html")
-    found = verify.verify(folder)
-    assert found.differences[0].place == "content hash of the raw samples in it"
+    verified = verify.verify(folder)
+    assert verified.differences[0].place == "content hash of the raw samples in it"
     assert verify.verify(folder / "other.html").differences == ()
 
 
@@ -239,9 +249,9 @@ def test_drawings_of_another_matplotlib_are_not_compared(
     monkeypatch.setattr(embedded, "renderers", lambda: now)
     page = folder / "report.html"
     edit(page, lambda text: re.sub(r'(<path d="M )\d', r"\g<1>9", text, count=1))
-    found = verify.verify(page)
-    assert found.differences == ()
-    assert found.notes[1] == "drawings were not compared: versions of matplotlib differ"
+    verified = verify.verify(page)
+    assert verified.differences == ()
+    assert verified.notes[1] == "drawings were not compared: versions of matplotlib differ"
 
 
 def test_differences_of_a_page_by_other_code_are_explained(
@@ -289,9 +299,9 @@ def test_a_page_is_as_good_as_its_folder(folder: Path) -> None:
 
 
 def test_long_texts_are_shown_where_they_differ() -> None:
-    one, other = "x" * 500 + "1" + "y" * 500, "x" * 500 + "2" + "y" * 500
-    found = verify.Verification("h", 1, 1, (Difference("f", "p", one, other),), ())
-    line = next(verify.lines(found))
+    first, other = "x" * 500 + "1" + "y" * 500, "x" * 500 + "2" + "y" * 500
+    verified = verify.Verification("h", 1, 1, (Difference("f", "p", first, other),), ())
+    line = next(verify.lines(verified))
     assert "x1y" in line and "x2y" in line
     assert len(line) < 400
 
@@ -313,8 +323,8 @@ def test_a_page_packed_by_another_zlib_is_the_same(folder: Path) -> None:
 
 def test_samples_that_unpack_to_much_more_are_not_unpacked(folder: Path) -> None:
     (folder / "samples.csv.gz").write_bytes(gzip.compress(bytes(2**26)))
-    [found] = verify.verify(folder).differences
-    assert "it is longer, or cut off" in found.shown
+    [difference] = verify.verify(folder).differences
+    assert "it is longer, or cut off" in difference.shown
 
 
 @pytest.mark.parametrize(
