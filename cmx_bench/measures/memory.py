@@ -127,17 +127,37 @@ def _imports_of(model: Model, image_size: int) -> list[str]:
 
 
 def resident() -> int:
-    """The bytes that this process holds.
+    """The bytes that this process holds, without code of libraries.
 
     Raises:
         SkipError: the system does not tell.
     """
     try:
-        return int(psutil.Process().memory_info().rss)
+        return int(psutil.Process().memory_info().rss) - _code()
     except (OSError, LookupError, ValueError, psutil.Error) as error:
         raise SkipError(
             "the system does not tell how much memory a process holds: mount /proc"
         ) from error
+
+
+# Where shared libraries are installed, besides `site-packages` wherever that lies.
+_INSTALLED = tuple(
+    f"{folder}/" for folder in ("/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix)
+)
+
+
+def _code() -> int:
+    """The bytes of installed libraries that this process has touched. torch alone touches some
+    32 MiB in its first pass, whatever the model. What is compiled for a model is the model's."""
+    try:
+        maps = psutil.Process().memory_maps()
+    except (AttributeError, OSError, psutil.Error):  # not every system tells
+        return 0
+    return sum(
+        each.rss
+        for each in maps
+        if ".so" in each.path and (each.path.startswith(_INSTALLED) or "-packages/" in each.path)
+    )
 
 
 _PROCESS = Path("/proc/self")
@@ -158,12 +178,13 @@ def forget_peak() -> bool:
 
 
 def peak_resident() -> int:
-    """Bytes. /proc knows the peak since `forget_peak`; getrusage the one of the whole process."""
+    """Bytes, without code of libraries. /proc knows the peak since `forget_peak`; getrusage the one
+    of the whole process."""
     if (peak := _high_water()) is not None:
-        return peak
+        return peak - _code()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Counted less exactly than what a process holds now, and behind it by some 100 kB.
-    return max(resident(), peak if sys.platform == "darwin" else peak * 1024)
+    return max(resident(), (peak if sys.platform == "darwin" else peak * 1024) - _code())
 
 
 def _high_water() -> int | None:
