@@ -62,3 +62,21 @@ def test_a_long_last_record_that_lacks_its_line_feed_counts(tmp_path: Path, leng
     path.write_bytes(path.read_bytes().rstrip())
     append_record(tmp_path, replace(PLANNED, replicate=1))
     assert records.read(tmp_path) == [long, replace(PLANNED, replicate=1)]
+
+
+def test_the_place_of_a_value_is_its_line(tmp_path: Path) -> None:
+    """And what is not there is missing in what is."""
+    path = tmp_path / "run.json"
+    path.write_text('{\n "a": [\n  1,\n  {"b": 2}\n ]\n}')
+    locations = [("a", 0), ("a", 1, "b"), ("a", 1, "c"), ("a", 2), ("d", "e"), ()]
+    places = [lines.place_of(path, location) for location in locations]
+    assert places == [":3", ":4", ":4", ":2", ":1", ":1"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{]", "[" * 9000, '{"a": 1, "a": 2}', '{"a": "' + "x" * 2**18 + '"}']
+)
+def test_what_cannot_be_located_has_no_place(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    assert lines.place_of(path, ("a",)) == ""

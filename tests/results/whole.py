@@ -15,7 +15,7 @@ import pytest
 
 from cmx_bench.cell import Model, Setting
 from cmx_bench.errors import RecordsError
-from cmx_bench.results import records
+from cmx_bench.results import lines, records
 from cmx_bench.results.neighbours import Neighbours
 from cmx_bench.results.records import Record, Run
 from cmx_bench.spec.claims import Claim
@@ -135,19 +135,23 @@ NUMBERS = [
 
 
 def refusals(tmp_path: Path) -> Callable[[str, str], str]:
-    """Says why a folder with a damaged file is refused."""
+    """Says why a folder with a damaged file is refused.
+
+    The line of run.json is not looked for, for that takes most of the time: test_lines does.
+    """
 
     def say(name: str, text: str) -> str:
         texts = {file: text_of(file) for file in FILES} | {name: text}
         (tmp_path / "run.json").write_text(texts.pop("run"))
         (tmp_path / "records.jsonl").write_text("".join(f"{text}\n" for text in texts.values()))
-        with pytest.raises(RecordsError) as error:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(RecordsError) as error:
+            patch.setattr(lines, "place_of", lambda path, location: ":1")
             records.read_run(tmp_path)
             records.read(tmp_path)
         message = str(error.value)
-        lines = {"run": r"run\.json(:1)?: "}
-        lines |= {file: rf"records\.jsonl:{n}: " for n, file in enumerate(texts, 1)}
-        match = re.fullmatch(re.escape(f"{tmp_path}/") + lines[name] + "(?P<rest>.*)", message)
+        places = {"run": r"run\.json:1: "}
+        places |= {file: rf"records\.jsonl:{n}: " for n, file in enumerate(texts, 1)}
+        match = re.fullmatch(re.escape(f"{tmp_path}/") + places[name] + "(?P<rest>.*)", message)
         assert match, message
         return match["rest"]
 
