@@ -72,8 +72,9 @@ def test_of_runs_side_by_side(runs: list[tuple[Run, list[Record]]]) -> None:
     check_ids(html(side_by_side.compare(paths, [summarise(*run) for run in runs])))
 
 
-def test_of_a_verdict_with_a_history(tmp_path: Path, runs: list[tuple[Run, list[Record]]]) -> None:
-    run, lines = runs[0]
+def test_of_a_verdict_with_a_history(tmp_path: Path) -> None:
+    run = make_run(MODELS, SETTINGS, ("params", "throughput"), replicates=3)
+    lines = make_records(run)
     for day in range(1, 9):
         again = dataclasses.replace(run, created=f"2026-01-{day:02}T00:00:00+00:00")
         then = [
