@@ -50,16 +50,23 @@ def test_the_same_bytes_every_time(figure_one: Plot) -> None:
     assert first.copies["png"].startswith(b"\x89PNG") and b"tIME" not in first.copies["png"]
 
 
+def page_and_some_copies(folder: Path) -> list[tuple[str, bytes]]:
+    """Every figure of a run, and of some the PDF, which takes twice as long."""
+    found = plots(report.read(folder)).drawn
+    pages, some = draw(found), draw(found[::4], ["paper.pdf"])
+    return [(drawn.svg, b"") for drawn in pages] + [
+        (drawn.svg, drawn.copies["paper.pdf"]) for drawn in some
+    ]
+
+
+@pytest.mark.usefixtures("drawn_once")
 def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) -> None:
     """Texts hash otherwise, and numpy's logarithms differ in their last bits."""
     run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))
     write_folder(tmp_path, run, make_records(run))
     code = (
-        "import sys; from pathlib import Path; from cmx_bench import report; "
-        "from cmx_bench.present import drawing; from cmx_bench.report.figures import plots; "
-        "found = plots(report.read(Path(sys.argv[1]))).drawn; "
-        "drawn = drawing.draw(found, ['paper.pdf']); "
-        "print([(picture.svg, picture.copies['paper.pdf']) for picture in drawn])"
+        "import sys, pathlib; from tests.present.drawing.test_drawing import page_and_some_copies; "
+        "print(page_and_some_copies(pathlib.Path(sys.argv[1])))"
     )
     extensions = numpy.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
     machine = {
@@ -69,10 +76,8 @@ def test_the_same_bytes_in_another_process_on_another_machine(tmp_path: Path) ->
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True,
         cwd=Path(__file__).parents[3], env=os.environ | machine,
     ).stdout  # fmt: skip
-    drawn = draw(plots(report.read(tmp_path)).drawn, ["paper.pdf"])
-    assert drawn and ast.literal_eval(other) == [
-        (picture.svg, picture.copies["paper.pdf"]) for picture in drawn
-    ]
+    drawn = page_and_some_copies(tmp_path)
+    assert drawn[-1][1].startswith(b"%PDF") and ast.literal_eval(other) == drawn
 
 
 def test_the_svg_is_xml_with_real_text(figure_one: Plot) -> None:
@@ -105,6 +110,7 @@ def test_copies_are_named_by_their_style() -> None:
     assert len(COPIES) == 6
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_colours_are_those_of_the_theme_alone() -> None:
     """Others would stay as they are in a dark page."""
     run = make_run(measures=("params", "macs", "throughput", "memory", "roofline"))

@@ -74,12 +74,12 @@ def draw_labels(points: DataFrame) -> Axes:
 
 
 def test_labels_without_a_place_are_named() -> None:
-    points = DataFrame({"label": [f"Model {n}" for n in range(60)], "family": "deit",
+    points = DataFrame({"label": [f"Model {n}" for n in range(40)], "family": "deit",
                         "x": 5.0, "y": 5.0})  # fmt: skip
     ax = draw_labels(points)
     note = ax.texts[-1].get_text()
     assert note.startswith("No room for the labels of Model ")
-    assert len(boxes(ax)) + 3 + int(note.rpartition("and ")[2].partition(" ")[0]) == 60
+    assert len(boxes(ax)) + 3 + int(note.rpartition("and ")[2].partition(" ")[0]) == 40
 
 
 def test_a_far_label_has_a_leader() -> None:
