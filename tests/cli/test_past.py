@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cmx_bench.gate.site import abreast
+
 from ..conftest import Cli, interruptible
 from ..gate.history.past import past_run
 from ..report.synthetic import PAPER, make_records, make_run, write_folder
@@ -92,6 +94,13 @@ def test_site_says_what_it_rendered_and_where_the_index_lies(cmx: Cli, few: Path
     assert cmx("site", "few")[1].startswith("2 runs: 0 rendered, 2 unchanged, 0 removed\n")
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start another takes seconds."""
+    monkeypatch.setattr(abreast, "_MOST", 1)
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_site_names_each_run_that_it_leaves_out(cmx: Cli, few: Path) -> None:
     (few / "one" / "run.json").write_text("{", encoding="utf-8")
     code, out, err = cmx("site", few, "--out", few.parent / "public")
@@ -101,6 +110,7 @@ def test_site_names_each_run_that_it_leaves_out(cmx: Cli, few: Path) -> None:
     assert err.splitlines()[2:] == ["1 of 2 runs left out; the page says why"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_site_refuses_what_history_refuses(cmx: Cli, few: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for given in ("empty", "nowhere", few / "one"):
