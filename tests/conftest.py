@@ -70,9 +70,14 @@ GPU: dict[str, Any] = CPU | {
 }  # fmt: skip
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection() -> None:
     """What the tests import stays: Python need not search it for garbage again and again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
