@@ -316,7 +316,7 @@ def test_a_run_trains_once_for_all_settings_and_once_for_each_seed(folder: Path,
     assert again == []
 
 
-def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
+def test_its_report_has_the_mean_over_the_seeds(folder: Path, undrawn: None) -> None:
     rendered = report.read(folder / "run")
     for result in rendered.results.values():
         if result.metric == "top1":
@@ -331,7 +331,7 @@ def test_its_report_has_the_mean_over_the_seeds(folder: Path) -> None:
 
 
 def test_a_model_with_weights_stands_beside_rivals_that_are_trained(
-    tmp_path: Path, folder: Path, few: Path
+    tmp_path: Path, folder: Path, few: Path, undrawn: None
 ) -> None:
     """It is evaluated once, whatever seeds the others are trained with, and the report says so."""
     given = run(folder, few, []) / "trained" / "mixer.r16.seed7.safetensors"

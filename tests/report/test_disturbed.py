@@ -91,6 +91,7 @@ def test_programs_are_told(calm: int) -> None:
     assert [result["model"] for result in results if result["disturbed"]] == expected
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_format_marks_the_cell_and_says_why() -> None:
     shown = report()
     assert '200<sup>≈</sup><span class="detail' in RENDERERS["html"](shown)
@@ -186,6 +187,7 @@ def test_figures_fade_it_and_say_so() -> None:
     assert not any("disturbed" in plot.caption for plot in calm)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_explorer_shows_it() -> None:
     page = RENDERERS["html"](report())
     assert '"200 images/s ≈ (± 2.0 %, n = 5)", true]' in page.replace("\\u2248", "≈").replace(

@@ -24,6 +24,8 @@ from cmx_bench.results.reading import summarise
 from .synthetic import BF16, FP16, PAPER, make_records, make_run, model
 from .test_formats import awkward, mixed
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 VENDOR = Path(page.__file__).parent / "templates" / "vendor"
 
 

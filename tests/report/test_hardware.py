@@ -31,6 +31,8 @@ from cmx_bench.worker.job import Job, Outcome
 from ..conftest import TINY, StandIn
 from . import rendering
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FAST, SLOW = "Fast GPU", "Slow-GPU 80GB"
 SUITE = TINY.replace("  cpu: [{name: cpu, batch_size: 2, image_size: 56}]", """\
   cuda:

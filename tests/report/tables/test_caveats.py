@@ -210,6 +210,7 @@ def test_like_settings_have_no_footnotes() -> None:
     assert set(marks(table, "setting")) == {""}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_format_has_the_footnotes() -> None:
     report = settings(fused_attention=False)
     for format in ("html", "md", "latex"):
@@ -289,6 +290,7 @@ def test_accuracy_of_weights_that_the_row_does_not_name_is_marked() -> None:
     assert not any("weights" in text for text in same)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("size", "before"), [(224, "224 px"), (None, "another size")])
 def test_resampled_weights_are_marked_wherever_their_accuracy_stands(
     size: int | None, before: str
@@ -344,5 +346,6 @@ def test_findings_that_compare_with_figures_of_another_size_say_so() -> None:
     assert fidelity.rows[-1][-1].text.endswith("; measured with 64 px, published with 224 px")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_explorer_says_it_beside_the_value() -> None:
     assert SIZES in RENDERERS["html"](small_beside())

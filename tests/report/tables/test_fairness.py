@@ -24,6 +24,8 @@ from cmx_bench.results.summary import Result
 
 from ..synthetic import ENVIRONMENT, FP16, PAPER, failed, make_records, make_run, values
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EAGER = dataclasses.replace(FP16, name="eager")
 NHWC = dataclasses.replace(FP16, name="nhwc", layout="nhwc")
 COMPILED = dataclasses.replace(FP16, name="compiled", compile="default")

@@ -25,6 +25,8 @@ from ...conftest import append_record
 from .. import rendering
 from ..synthetic import BF16, FP32, PAPER, make_records, make_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 COUNT = 400
 # Of 400 images the models have right: all but those from a number on; the last two differ by two.
 RIGHT = {"convmixer_1536_20": 360, "resnet152": 240, "resmlp_12_224": 238}
