@@ -123,7 +123,9 @@ def _refuse_unmoved(run: Callable[[Tensor], object], batch: Tensor, watch: Preci
     # What numpy computes is not seen, and zeros of a first classifier are no images' fault.
     if not watch.follows(tensors_in(output)):
         pairs = zip(tensors_in(output), tensors_in(run(-batch)), strict=False)
-        if all(one.layout is torch.strided and torch.equal(one, other) for one, other in pairs):
+        if all(
+            first.layout is torch.strided and torch.equal(first, second) for first, second in pairs
+        ):
             raise ModelError("gives the same whatever images it is given; compute it of these in "
                              "each pass")  # fmt: skip
 

@@ -100,8 +100,8 @@ def make(
 
 
 def _misfits(executed: Sequence[Cell], costs: Mapping[tuple[str, int], Cost]) -> dict[str, None]:
-    """Which models give no logits of the suite's classes, where they are evaluated, or stand beside
-    models that do."""
+    """The models whose logits do not fit the suite's classes: those that are evaluated, and all of
+    them where another model fits."""
     measured = {cell.model.name for cell in executed}
     evaluated = {cell.model.name for cell in executed if MEASURES[cell.measure].together}
     misfits = {name: cost.misfit for (name, _), cost in costs.items() if cost.misfit}

@@ -238,7 +238,7 @@ def _width_of(result: Result) -> str:
 
 
 def _list_cells(report: Report, results: Iterable[Result], tell: Callable[[Result], str]) -> str:
-    """`throughput of A, B and C`: the networks of one measure, and of one setting where there are
+    """`throughput of A, B, C`: the networks of one measure, and of one setting where there are
     several, together with what `tell` says of all of them."""
     titles = {setting.key: f" in {setting.title}" for setting in report.run.settings}
     where = titles if len(titles) > 1 else {}

@@ -81,7 +81,7 @@ def folder_of(path: Path) -> Path:
 
 
 def refuse_for_others(folder: Path) -> None:
-    """Refuses a folder for files that are of no run, before what takes long is done for it.
+    """Refuses a folder for files that are of no run. Commands call it before what takes long.
 
     Raises:
         RecordsError: it holds a run, whose files they would replace, or cannot be there.

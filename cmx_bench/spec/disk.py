@@ -79,11 +79,11 @@ def files_below(folder: Path) -> list[Path]:
     Raises:
         RecordsError: folders lie over `_DEEPEST` deep within each other.
     """
-    found = list[Path]()
+    paths = list[Path]()
     for place, folders, files in walk(folder):
-        found += [place / name for name in files]
-        found += [link for name in folders if (link := place / name).is_symlink()]
-    return sorted(found)
+        paths += [place / name for name in files]
+        paths += [link for name in folders if (link := place / name).is_symlink()]
+    return sorted(paths)
 
 
 def open_file(path: Path, largest: int = LARGEST) -> BinaryIO:

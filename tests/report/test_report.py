@@ -158,10 +158,10 @@ def python(code: str, *arguments: str, seed: str = "0") -> str:
 
 def digests(folder: Path) -> list[str]:
     """Of all that is written of a run but drawings, which have a test of their own."""
-    found = report.read(folder)
-    texts = [RENDERERS[name](found) for name in ("md", "latex", "csv", "json")]
-    texts.append(formats._page(found, formats.content(found), (), ()))
-    files = [*map(str.encode, texts), sheets.pack(found.samples)]
+    run = report.read(folder)
+    texts = [RENDERERS[name](run) for name in ("md", "latex", "csv", "json")]
+    texts.append(formats._page(run, formats.content(run), (), ()))
+    files = [*map(str.encode, texts), sheets.pack(run.samples)]
     return [hashlib.sha256(file).hexdigest() for file in files]
 
 

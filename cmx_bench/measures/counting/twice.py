@@ -86,11 +86,11 @@ def _refuse_others(
         return on_shapes(model, lambda model: _macs(model, images, words))
 
     with suppress(_ForwardError):  # it takes no such batches, or one image alone
-        one, batch, double = macs_of(1), macs_of(batch_size), macs_of(2 * batch_size)
-        if (batch - one) * batch_size != (double - batch) * (batch_size - 1):
+        alone, batch, double = macs_of(1), macs_of(batch_size), macs_of(2 * batch_size)
+        if (batch - alone) * batch_size != (double - batch) * (batch_size - 1):
             raise CountError(
-                f"the model takes {one} MACs for one image, {batch} for {batch_size} and {double} "
-                f"for {2 * batch_size}: what an image costs depends on how many stand beside it"
+                f"the model takes {alone} MACs for one image, {batch} for {batch_size} and "
+                f"{double} for {2 * batch_size}: what an image costs depends on its batch"
             )
 
 

@@ -52,8 +52,8 @@ def test_the_same_bytes_every_time(figure_one: Plot) -> None:
 
 def page_and_some_copies(folder: Path) -> list[tuple[str, bytes]]:
     """Every figure of a run, and of some the PDF, which takes twice as long."""
-    found = plots(report.read(folder)).drawn
-    pages, some = draw(found), draw(found[::4], ["paper.pdf"])
+    figures = plots(report.read(folder)).drawn
+    pages, some = draw(figures), draw(figures[::4], ["paper.pdf"])
     return [(drawn.svg, b"") for drawn in pages] + [
         (drawn.svg, drawn.copies["paper.pdf"]) for drawn in some
     ]
